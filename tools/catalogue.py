@@ -1,0 +1,125 @@
+"""The command-line tools that the platform runs, and where to find or build each one.
+
+A tool that is already on PATH in a good version is used as it is. Otherwise it is built once, from the pinned Go module
+in `tools/<name>/`, into a per-user cache that is keyed by that module's `go.sum`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TOOLS_DIR = Path(__file__).parent
+GO_MINIMUM = (1, 24)
+
+
+class ToolError(Exception):
+    """A tool is missing or could not be built; the message is one line and names the remedies."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool: `name` is both its command and its folder in `tools/`."""
+
+    name: str
+    minimum: tuple[int, ...]
+    version_args: tuple[str, ...] = ("--version",)
+    companions: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
+    ldflags: str = "-s -w"
+    source_module: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where this tool's pinned version is built; a changed pin is a new folder."""
+        pins = b"".join((TOOLS_DIR / self.name / name).read_bytes() for name in ("go.mod", "go.sum"))
+        return cache_root() / f"{self.name}-{hashlib.sha256(pins).hexdigest()[:12]}"
+
+    def on_path(self) -> Path | None:
+        """The tool found on PATH, when it is at least `minimum` and has its companions beside it on PATH."""
+        found = shutil.which(self.name)
+        if found is None or any(shutil.which(companion) is None for companion in self.companions):
+            return None
+        try:
+            run = subprocess.run([found, *self.version_args], capture_output=True, text=True, timeout=30, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        version = re.search(r"(\d+)\.(\d+)\.(\d+)", run.stdout + run.stderr)
+        if version is None or tuple(map(int, version.groups())) < self.minimum:
+            return None
+        return Path(found)
+
+    def built(self) -> Path | None:
+        """The tool in the cache, when its build has finished."""
+        binary = self.cache_dir / self.name
+        return binary if binary.exists() else None
+
+    def locate(self) -> Path | None:
+        """The tool to use: the cached build of the pinned version first, because asking a tool its version takes time."""
+        return self.built() or self.on_path()
+
+
+def cache_root() -> Path:
+    """`$MLFLOW_PLATFORM_CACHE`, or `mlflow-platform/tools` in the user's cache directory."""
+    override = os.environ.get("MLFLOW_PLATFORM_CACHE")
+    if override:
+        return Path(override)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlflow-platform" / "tools"
+
+
+PULUMI_HOST = Tool(
+    name="pulumi-language-python",
+    minimum=(3, 75, 0),
+    source_module="github.com/pulumi/pulumi/sdk/v3",
+    scripts=(
+        "python/cmd/pulumi-language-python-exec",
+        "python/dist/pulumi-python-shim",
+        "python/dist/pulumi-resource-pulumi-python",
+        "python/dist/pulumi-analyzer-policy-python",
+    ),
+)
+PULUMI = Tool(
+    name="pulumi",
+    minimum=(3, 200, 0),
+    version_args=("version",),
+    companions=("pulumi-language-python",),
+    source_module="github.com/pulumi/pulumi/pkg/v3",
+    ldflags="-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}",
+)
+OAUTH2_PROXY = Tool(
+    name="oauth2-proxy",
+    minimum=(7, 8, 1),
+    source_module="github.com/oauth2-proxy/oauth2-proxy/v7",
+    ldflags="-s -w -X github.com/oauth2-proxy/oauth2-proxy/v7/pkg/version.VERSION={version}",
+)
+VERSITYGW = Tool(
+    name="versitygw",
+    minimum=(1, 8, 0),
+    source_module="github.com/versity/versitygw",
+    ldflags="-s -w -X main.Version={version}",
+)
+
+LOCAL_STACK = (PULUMI_HOST, PULUMI, OAUTH2_PROXY, VERSITYGW)
+BY_NAME = {tool.name: tool for tool in LOCAL_STACK}
+
+
+def locate(name: str) -> Path:
+    """The path of a tool that was found or built before.
+
+    Raises:
+        ToolError: it is neither on PATH nor in the cache.
+    """
+    tool = BY_NAME[name]
+    found = tool.locate()
+    if found is None:
+        raise ToolError(
+            f"{name}: not found on PATH in version {'.'.join(map(str, tool.minimum))} or later, and not built yet: "
+            "run `make tools`"
+        )
+    return found
