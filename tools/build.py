@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.catalogue import GO_MINIMUM, TOOLS_DIR, Tool, ToolError, cache_root
+from tools.catalogue import GO_MINIMUM, Tool, ToolError, cache_root
 
 
 def ensure(tool: Tool) -> Path:
@@ -27,22 +27,21 @@ def ensure(tool: Tool) -> Path:
     if found is not None:
         return found
     cache_root().mkdir(parents=True, exist_ok=True)
-    with (cache_root() / f".{tool.name}.lock").open("w") as lock:
+    with (cache_root() / f".{tool.module_dir.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return tool.built() or _build(tool)
 
 
 def _build(tool: Tool) -> Path:
     go = _go(tool)
-    module_dir = TOOLS_DIR / tool.name
-    module = _module(go, tool, module_dir)
+    module = _module(go, tool)
     version = module["Version"].lstrip("v")
     _say(f"building {tool.name} {version} (once; minutes when cold, seconds with a warm Go cache)")
     staging = Path(tempfile.mkdtemp(prefix=f".{tool.name}-", dir=cache_root()))
     try:
         environment = {**os.environ, "GOBIN": str(staging), "GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0"}
         command = [go, "install", "-trimpath", f"-ldflags={tool.ldflags.format(version=version)}", "tool"]
-        run = subprocess.run(command, cwd=module_dir, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+        run = subprocess.run(command, cwd=tool.module_dir, env=environment, stderr=subprocess.PIPE, text=True, check=False)
         if run.returncode != 0:
             raise ToolError(f"{tool.name}: `go install` failed: {run.stderr.strip().splitlines()[-1:] or 'no output'}")
         _name_after_tool(staging, tool)
@@ -64,10 +63,14 @@ def _name_after_tool(staging: Path, tool: Tool) -> None:
         binary.rename(staging / tool.name)
 
 
-def _module(go: str, tool: Tool, module_dir: Path) -> dict[str, str]:
+def _module(go: str, tool: Tool) -> dict[str, str]:
     _say(f"fetching the sources of {tool.name}")
     run = subprocess.run(
-        [go, "mod", "download", "-json", tool.source_module], cwd=module_dir, capture_output=True, text=True, check=False
+        [go, "mod", "download", "-json", tool.source_module],
+        cwd=tool.module_dir,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if run.returncode != 0:
         reason = (run.stderr.strip() or run.stdout.strip()).splitlines()[-1:]

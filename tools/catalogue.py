@@ -24,7 +24,7 @@ class ToolError(Exception):
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool: `name` is both its command and its folder in `tools/`."""
+    """One tool: `name` is its command, and its folder in `tools/` unless it shares the `folder` of others."""
 
     name: str
     minimum: tuple[int, ...]
@@ -33,13 +33,19 @@ class Tool:
     scripts: tuple[str, ...] = ()
     ldflags: str = "-s -w"
     source_module: str = ""
+    folder: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def module_dir(self) -> Path:
+        """The Go module that pins and builds this tool."""
+        return TOOLS_DIR / (self.folder or self.name)
 
     @property
     def cache_dir(self) -> Path:
         """Where this tool's pinned version is built; a changed pin is a new folder."""
-        pins = b"".join((TOOLS_DIR / self.name / name).read_bytes() for name in ("go.mod", "go.sum"))
-        return cache_root() / f"{self.name}-{hashlib.sha256(pins).hexdigest()[:12]}"
+        pins = b"".join((self.module_dir / name).read_bytes() for name in ("go.mod", "go.sum"))
+        return cache_root() / f"{self.module_dir.name}-{hashlib.sha256(pins).hexdigest()[:12]}"
 
     def on_path(self) -> Path | None:
         """The tool found on PATH, when it is at least `minimum` and has its companions beside it on PATH."""
@@ -104,9 +110,23 @@ VERSITYGW = Tool(
     source_module="github.com/versity/versitygw",
     ldflags="-s -w -X main.Version={version}",
 )
+KUBE_APISERVER, KUBE_CONTROLLER_MANAGER = (
+    Tool(
+        name=name,
+        minimum=(1, 36, 0),
+        folder="kubernetes",
+        source_module="k8s.io/kubernetes",
+        ldflags="-s -w -X k8s.io/component-base/version.gitVersion=v{version}",
+    )
+    for name in ("kube-apiserver", "kube-controller-manager")
+)
+ETCD = Tool(name="etcd", minimum=(3, 6, 0), source_module="go.etcd.io/etcd/server/v3")
 
 LOCAL_STACK = (PULUMI_HOST, PULUMI, OAUTH2_PROXY, VERSITYGW)
-BY_NAME = {tool.name: tool for tool in LOCAL_STACK}
+CLUSTER = (ETCD, KUBE_APISERVER, KUBE_CONTROLLER_MANAGER)
+"""A Kubernetes control plane on loopback, for `make test-cluster`; built only when asked for by name."""
+
+BY_NAME = {tool.name: tool for tool in (*LOCAL_STACK, *CLUSTER)}
 
 
 def locate(name: str) -> Path:
