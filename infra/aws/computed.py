@@ -1,0 +1,2 @@
+COMPUTED={}
+CALLS={}
