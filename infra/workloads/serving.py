@@ -43,4 +43,5 @@ def workload(foundation: Foundation, model: Model) -> Workload:
         scaling=Scaling(model.scaling.minimum, model.scaling.maximum, model.scaling.cpu_percent),
         reaches=frozenset({"tracking"}),
         token_audience=naming.AUDIENCE,
+        awaits_readiness=False,
     )

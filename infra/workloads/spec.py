@@ -98,6 +98,8 @@ class Workload:
     scaling: Scaling = Scaling()
     reaches: frozenset[Literal["database", "artifacts", "identity", "tracking"]] = frozenset()
     token_audience: str | None = None
+    awaits_readiness: bool = True
+    """False where readiness depends on what users do later, such as training the model to serve: `run` waits for life only."""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 

@@ -85,9 +85,10 @@ def _mlflow(settings: Settings, foundation: Foundation) -> Container:
 def _identity(settings: Settings, foundation: Foundation) -> pulumi.Output[str]:
     """The text of `mlops.tracking.identity`'s configuration file."""
     identity = foundation.identity
+    serving = {naming.service_account(naming.serving(model.name)): {model.team: "viewer"} for model in settings.models}
     issuers = [
-        _issuer(identity.people, [identity.client_id, identity.cli_client_id]),
-        *(_issuer(issuer, [issuer.audience]) for issuer in identity.workloads),
+        _issuer(identity.people, [identity.client_id, identity.cli_client_id], {}),
+        *(_issuer(issuer, [issuer.audience], serving) for issuer in identity.workloads),
     ]
     document = {
         "issuers": issuers,
@@ -96,14 +97,11 @@ def _identity(settings: Settings, foundation: Foundation) -> pulumi.Output[str]:
             {"name": team.name, "roles": {role: list(groups) for role, groups in team.roles.items()}}
             for team in settings.teams
         ],
-        "principals": {
-            naming.service_account(naming.serving(model.name)): {model.team: "viewer"} for model in settings.models
-        },
     }
     return pulumi.Output.json_dumps(document, indent=2, sort_keys=True)
 
 
-def _issuer(issuer: Issuer, audiences: list[str]) -> dict[str, Any]:
+def _issuer(issuer: Issuer, audiences: list[str], principals: dict[str, dict[str, str]]) -> dict[str, Any]:
     return {
         "url": issuer.url,
         "audiences": audiences,
@@ -111,6 +109,7 @@ def _issuer(issuer: Issuer, audiences: list[str]) -> dict[str, Any]:
         "groups_claim": issuer.groups_claim,
         "username_prefix": issuer.username_prefix,
         "group_prefix": issuer.group_prefix,
+        "principals": principals,
     }
 
 

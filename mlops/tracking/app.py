@@ -1,0 +1,28 @@
+"""The ASGI application that each worker of the tracking server runs: MLflow with its auth app, and the management routes.
+
+Named as the `mlflow.app` entry point `mlops`, so that `mlflow server --app-name mlops` finds it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from starlette.types import ASGIApp
+
+from mlops.tracking.management import ManagementPort
+
+
+def create_app() -> ASGIApp:
+    """MLflow behind verified identities and roles; the management port answers probes and metric scrapes only."""
+    from mlflow.environment_variables import _MLFLOW_SGI_NAME
+
+    # The workers speak ASGI (uvicorn) under gunicorn; MLflow only asks whether the server does.
+    os.environ[_MLFLOW_SGI_NAME.name] = "uvicorn"
+    from mlflow.server import auth
+
+    application: ASGIApp = auth.create_app()
+    return ManagementPort(application, engine=auth.store.engine, port=_management_port())
+
+
+def _management_port() -> int:
+    return int(os.environ["MLOPS_MANAGEMENT_LISTEN"].rpartition(":")[2])
