@@ -1,7 +1,7 @@
 """Runs the real program of a stack against Pulumi's official mocks and keeps what it registered.
 
-Nothing is contacted and no plugin is needed: a recording says what the program asks for, not what a cloud answers. Tests,
-policies, prices and rendered manifests all read stacks through here.
+Nothing is contacted and no plugin is needed: a recording says what the program asks for, not what a cloud answers.
+Tests, policies, prices and rendered manifests all read stacks through here.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import asyncio
 import contextvars
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import pulumi
 import yaml
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import mocks, rpc, set_all_config
@@ -187,7 +186,7 @@ class _Recorder(mocks.MockMonitor):
         self.secret_outputs: frozenset[str] = frozenset()
         self._lock = Lock()
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the name is the protocol's
+    def RegisterResource(self, request: Any) -> Any:
         if request.type != "pulumi:pulumi:Stack":
             inputs, secrets = _properties(request.object)
             resource = Resource(
@@ -210,7 +209,7 @@ class _Recorder(mocks.MockMonitor):
                 self.recorded.append(resource)
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - the name is the protocol's
+    def RegisterResourceOutputs(self, request: Any) -> Any:
         if request.urn.split("::")[2] == "pulumi:pulumi:Stack":
             self.outputs, self.secret_outputs = _properties(request.outputs)
         return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]

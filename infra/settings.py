@@ -13,7 +13,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from infra.section import Section
+from infra.settings_aws import Aws
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,38}[a-z0-9]$")]
 Group = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^\S(.*\S)?$")]
@@ -23,12 +26,6 @@ Role = Literal["viewer", "editor", "approver", "admin"]
 
 class SettingsError(pulumi.RunError):
     """The stack's settings cannot be used; the message has one line per problem."""
-
-
-class Section(BaseModel):
-    """A part of the settings: no unknown key, no change after reading, no guessing of types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Tracking(Section):
@@ -111,12 +108,6 @@ class Local(Section):
         if not loopback:
             raise ValueError(f"address {self.address!r} must be a loopback address such as 127.0.0.1")
         return self
-
-
-class Aws(Section):
-    """The AWS target."""
-
-    region: str
 
 
 class Settings(Section):
