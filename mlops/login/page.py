@@ -1,0 +1,49 @@
+"""The page that the browser shows at the end of a sign-in: no script, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+from html import escape
+from string import Template
+
+HEADERS = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Connection": "close",
+}
+
+_PAGE = Template(
+    """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
+  :root { color-scheme: light dark; font-family: system-ui, sans-serif; line-height: 1.5 }
+  body { min-height: 100vh; margin: 0; display: grid; place-items: center; background: light-dark(#f5f6f8, #15181d) }
+  main { max-width: 26rem; margin: 1rem; padding: 2.5rem; border-radius: 12px; text-align: center;
+         background: light-dark(#fff, #20252c); box-shadow: 0 2px 16px rgb(0 0 0 / .12) }
+  .mark { width: 3.5rem; height: 3.5rem; margin: auto; border-radius: 50%; display: grid; place-items: center;
+          font-size: 1.8rem; color: #fff; background: $colour }
+  h1 { font-size: 1.35rem; margin: 1rem 0 .5rem }
+  p { margin: 0; overflow-wrap: anywhere; color: light-dark(#555, #aab) }
+</style>
+</head>
+<body>
+<main>
+<div class="mark" aria-hidden="true">$mark</div>
+<h1>$title</h1>
+<p>$detail</p>
+</main>
+</body>
+</html>
+"""
+)
+
+
+def page(*, title: str, detail: str, succeeded: bool) -> str:
+    """The HTML document; `title` and `detail` are shown as they are, never as markup."""
+    mark, colour = ("✓", "#1a7f4b") if succeeded else ("!", "#b3261e")
+    return _PAGE.substitute(title=escape(title), detail=escape(detail), mark=mark, colour=colour)
