@@ -18,8 +18,11 @@ def create_app() -> ASGIApp:
 
     # The workers speak ASGI (uvicorn) under gunicorn; MLflow only asks whether the server does.
     os.environ[_MLFLOW_SGI_NAME.name] = "uvicorn"
-    from mlflow.server import auth
+    from mlflow.server import app, auth
 
+    from mlops.tracking import protection
+
+    protection.install(app)
     application: ASGIApp = auth.create_app()
     return ManagementPort(application, engine=auth.store.engine, port=_management_port())
 

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mlops.registry import ledger
 from mlops.tracking.identity_settings import IdentitySettings, Role, identity_settings
 from mlops.tracking.server import ADMINISTRATOR, prepare
 
@@ -42,6 +43,7 @@ def migrate() -> None:
     engine = utils.create_sqlalchemy_engine_with_retry(backend)
     utils._safe_initialize_tables(engine)
     utils._upgrade_db(engine)
+    ledger.migrate(engine)
     auth_store.init_db(os.environ["MLOPS_AUTH_DATABASE_URI"])
     if not auth_store.has_user(ADMINISTRATOR):
         auth_store.create_user(ADMINISTRATOR, secrets.token_urlsafe(32), is_admin=True)

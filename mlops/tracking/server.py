@@ -96,6 +96,6 @@ def _auth_configuration(scratch: Path, database_uri: str) -> Path:
         "grant_default_workspace_access": "false",
     }
     path = scratch / "auth.ini"
-    with path.open("w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # noqa: PTH123
         parser.write(file)
     return path
