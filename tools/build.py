@@ -48,6 +48,9 @@ def _build(tool: Tool) -> Path:
         for script in tool.scripts:
             copied = shutil.copy(Path(module["Dir"]) / script, staging)
             Path(copied).chmod(0o755)
+        for companion in tool.companions:
+            for file in ensure(companion).parent.iterdir():
+                (staging / file.name).symlink_to(file)
         staging.chmod(0o755)
         staging.rename(tool.cache_dir)
     finally:

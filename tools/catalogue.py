@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 TOOLS_DIR = Path(__file__).parent
@@ -29,12 +29,12 @@ class Tool:
     name: str
     minimum: tuple[int, ...]
     version_args: tuple[str, ...] = ("--version",)
-    companions: tuple[str, ...] = ()
+    companions: tuple[Tool, ...] = ()
+    """Tools that must lie beside this one."""
     scripts: tuple[str, ...] = ()
     ldflags: str = "-s -w"
     source_module: str = ""
     folder: str = ""
-    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def module_dir(self) -> Path:
@@ -48,9 +48,9 @@ class Tool:
         return cache_root() / f"{self.module_dir.name}-{hashlib.sha256(pins).hexdigest()[:12]}"
 
     def on_path(self) -> Path | None:
-        """The tool found on PATH, when it is at least `minimum` and has its companions beside it on PATH."""
+        """The tool found on PATH, when it is at least `minimum` and has its companions on PATH too."""
         found = shutil.which(self.name)
-        if found is None or any(shutil.which(companion) is None for companion in self.companions):
+        if found is None or any(shutil.which(each.name) is None for each in self.companions):
             return None
         try:
             run = subprocess.run([found, *self.version_args], capture_output=True, text=True, timeout=30, check=False)
@@ -85,7 +85,6 @@ PULUMI_HOST = Tool(
     source_module="github.com/pulumi/pulumi/sdk/v3",
     scripts=(
         "python/cmd/pulumi-language-python-exec",
-        "python/dist/pulumi-python-shim",
         "python/dist/pulumi-resource-pulumi-python",
         "python/dist/pulumi-analyzer-policy-python",
     ),
@@ -94,7 +93,7 @@ PULUMI = Tool(
     name="pulumi",
     minimum=(3, 200, 0),
     version_args=("version",),
-    companions=("pulumi-language-python",),
+    companions=(PULUMI_HOST,),
     source_module="github.com/pulumi/pulumi/pkg/v3",
     ldflags="-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}",
 )
