@@ -72,6 +72,17 @@ class Scaling(Section):
         return self
 
 
+class Registry(Section):
+    """The model registry: aliases that only approvers may move, and whether an author may approve.
+
+    `champion`, `previous-champion` and `staging` are always protected; `protected_aliases` are further ones. With
+    `four_eyes`, whoever registered a version cannot be the one who approves it.
+    """
+
+    protected_aliases: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")], ...] = ()
+    four_eyes: bool = True
+
+
 class Model(Section):
     """A registered model to serve: `models:/NAME@ALIAS` in the workspace of `team`."""
 
@@ -119,6 +130,7 @@ class Settings(Section):
     tracking: Tracking = Tracking()
     admins: tuple[Group, ...] = ()
     teams: tuple[Team, ...] = ()
+    registry: Registry = Registry()
     models: tuple[Model, ...] = ()
     local: Local | None = None
     aws: Aws | None = None

@@ -13,12 +13,14 @@ from rich.console import Console
 from mlops.errors import PlatformError
 from mlops.login.cli import app as login
 from mlops.operations.status import app as status
+from mlops.registry.cli import app as registry
 from mlops.serving.cli import app as serving
 from mlops.tracking.cli import app as tracking
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False, add_completion=False)
 app.add_typer(login)
 app.add_typer(status)
+app.add_typer(registry)
 app.add_typer(tracking, name="tracking", help="Run and prepare the tracking server (inside its image).")
 app.add_typer(serving, name="serving", help="Run a model server (inside its image).")
 

@@ -58,6 +58,8 @@ def _mlflow(settings: Settings, foundation: Foundation) -> Container:
         "MLOPS_LISTEN": f"127.0.0.1:{tracking.server_port}",
         "MLOPS_MANAGEMENT_LISTEN": f"{foundation.edge.bind}:{tracking.management_port}",
         "MLOPS_WORKERS": str(tracking.workers),
+        "MLOPS_PROTECTED_ALIASES": ",".join(settings.registry.protected_aliases),
+        "MLOPS_FOUR_EYES": str(settings.registry.four_eyes).lower(),
         **foundation.database.env,
         **foundation.artifacts.env,
     }

@@ -12,8 +12,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -68,9 +67,7 @@ def lock(session: Session, workspace: str, model: str) -> None:
 def entries(session: Session, workspace: str, model: str) -> list[Entry]:
     """The whole history of `model`, oldest first."""
     rows = session.execute(
-        sa.select(history)
-        .where(history.c.workspace == workspace, history.c.model == model)
-        .order_by(history.c.number)
+        sa.select(history).where(history.c.workspace == workspace, history.c.model == model).order_by(history.c.number)
     ).mappings()
     return [_entry(row) for row in rows]
 
@@ -109,7 +106,7 @@ def problems(workspace: str, model: str, found: Sequence[Entry]) -> list[str]:
     return wrong
 
 
-def _entry(row: Mapping[str, Any]) -> Entry:
+def _entry(row: sa.RowMapping) -> Entry:
     values = {key: value for key, value in row.items() if key not in ("workspace", "model")}
     return Entry(**{**values, "details": json.loads(values["details"])})
 
@@ -117,5 +114,7 @@ def _entry(row: Mapping[str, Any]) -> Entry:
 def _key() -> bytes:
     passphrase = os.environ.get(KEY_VARIABLE)
     if not passphrase:
-        raise PlatformError(f"{KEY_VARIABLE} is not set; expected the secret that the registry's history is sealed with")
+        raise PlatformError(
+            f"{KEY_VARIABLE} is not set; expected the secret that the registry's history is sealed with"
+        )
     return hmac.new(passphrase.encode(), b"mlops registry history", hashlib.sha256).digest()

@@ -20,7 +20,16 @@ from sqlalchemy.orm import Session
 
 from mlops.registry import ledger
 from mlops.registry.fingerprint import fingerprint
-from mlops.registry.standing import CHAMPION, PREVIOUS, STAGING, WORKFLOW_ALIASES, WORKFLOW_TAGS, Entry, Standing, standing
+from mlops.registry.standing import (
+    CHAMPION,
+    PREVIOUS,
+    STAGING,
+    WORKFLOW_ALIASES,
+    WORKFLOW_TAGS,
+    Entry,
+    Standing,
+    standing,
+)
 
 if TYPE_CHECKING:
     from mlops.tracking.protection import GovernedStore
@@ -44,8 +53,9 @@ class Model:
 
     def record(self, action: str, version: int | None, details: Mapping[str, Any], request_id: str = "") -> Entry:
         """Appends to the history and makes aliases and tags follow."""
+        last = self.entries[-1] if self.entries else None
         draft = Entry(0, _now(), self.actor, action, version, details, request_id or uuid4().hex)
-        entry = ledger.append(self.session, self.workspace, self.name, draft, self.entries[-1] if self.entries else None)
+        entry = ledger.append(self.session, self.workspace, self.name, draft, last)
         before, self.standing = self.standing, self.standing.after(entry)
         self.entries.append(entry)
         self._project_aliases(before.aliases(), self.standing.aliases())
@@ -95,7 +105,7 @@ def _adopt(model: Model) -> None:
 
 
 def gate(model: Model, version: int, body: Mapping[str, Any]) -> Entry:
-    """Records what a gate measured. `body`: `checks`, `fingerprint`, `champion`, `report`, and digests of its inputs."""
+    """Records what a gate measured. `body`: `checks`, `fingerprint`, `champion`, `report` and digests."""
     checks = body["checks"]
     failed = [check["name"] for check in checks if not check["passed"]]
     if body["fingerprint"] != fingerprint(model.version(version)):
@@ -153,7 +163,9 @@ def rollback(model: Model, body: Mapping[str, Any]) -> Entry:
         raise _refusal(f"{model.name} has no {PREVIOUS} to go back to; see mlops history {model.name}")
     recorded = model.standing.of(target).gate
     if recorded and recorded.details["fingerprint"] != fingerprint(model.version(target)):
-        raise _conflict(f"{model.name} version {target} changed since it was gated; gate, approve and promote a version")
+        raise _conflict(
+            f"{model.name} version {target} changed since it was gated; gate, approve and promote a version"
+        )
     details = {"from": model.standing.champion, "reason": body["reason"]}
     return model.record("rolled-back", target, details, body["request_id"])
 

@@ -67,7 +67,7 @@ class GovernedStore(WorkspaceAwareSqlAlchemyStore):  # type: ignore[misc]
             transitions.delete_alias(model, alias)
 
     def create_model_version(self, name: str, source: str, *args: Any, **kwargs: Any) -> Any:
-        """As MLflow's; workflow tags are left out, so that a copy of a version starts ungated, and the author is kept."""
+        """As MLflow's; keeps the author and drops workflow tags, so that a copy starts ungated."""
         if kwargs.get("tags"):
             kwargs["tags"] = [tag for tag in kwargs["tags"] if tag.key not in WORKFLOW_TAGS]
         created = super().create_model_version(name, source, *args, **kwargs)
