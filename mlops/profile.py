@@ -20,6 +20,7 @@ from mlops.errors import PlatformError
 
 FILE = "platform.json"
 CLI_CLIENT_ID = "mlops-cli"
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def web_url(value: str) -> str:
@@ -29,7 +30,7 @@ def web_url(value: str) -> str:
         ValueError: it is no http or https URL, or carries credentials, a query or a fragment.
     """
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
         raise ValueError(f"{value!r} is not an http or https URL such as https://mlflow.example.com")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError(f"{parts.hostname}: the URL must carry no credentials, query or fragment")
@@ -37,13 +38,18 @@ def web_url(value: str) -> str:
 
 
 def origin(url: str) -> str | None:
-    """`scheme://host:port` of an http or https URL (RFC 6454), lower case and with the port always named; else None."""
+    """The origin of an http or https URL as RFC 6454 writes it (lower case, no default port); None of any other."""
     try:
         parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-    except (ValueError, KeyError):
+        port = parts.port
+    except ValueError:
         return None
-    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else None
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return (
+        f"{parts.scheme}://{host}" if port in {None, DEFAULT_PORTS[parts.scheme]} else f"{parts.scheme}://{host}:{port}"
+    )
 
 
 WebUrl = Annotated[str, AfterValidator(web_url)]

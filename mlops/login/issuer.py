@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import ipaddress
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -15,6 +14,7 @@ import jwt
 
 from mlops.errors import PlatformError
 from mlops.login.store import Login
+from mlops.web import client, is_loopback
 
 SCOPES = ("openid", "email", "profile", "groups", "offline_access")
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -94,9 +94,7 @@ class Issuer:
         """The claims of `id_token`, after its signature, issuer, audience and times were checked."""
         offered = self.metadata.get("id_token_signing_alg_values_supported", ["RS256"])
         try:
-            key = jwt.PyJWKClient(self._endpoint("jwks_uri"), timeout=TIMEOUT_SECONDS).get_signing_key_from_jwt(
-                id_token
-            )
+            key = self._key(id_token)
             claims: dict[str, Any] = jwt.decode(
                 id_token,
                 key,
@@ -113,6 +111,17 @@ class Issuer:
                 f"{self.url}: its identity token was issued to {claims['azp']!r}, not {self.client_id!r}"
             )
         return claims
+
+    def _key(self, id_token: str) -> jwt.PyJWK:
+        """The key that `id_token` names; it may name none when the issuer has one only (OpenID Connect Core, 10.1)."""
+        address = self._endpoint("jwks_uri")
+        offered = jwt.PyJWKSet.from_dict(dict(_answer(_send("GET", address), address))).keys
+        keys = [key for key in offered if key.public_key_use in {None, "sig"}]
+        kid = jwt.get_unverified_header(id_token).get("kid")
+        named = keys if kid is None else [key for key in keys if key.key_id == kid]
+        if len(named) != 1:
+            raise PlatformError(f"{self.url}: its identity token cannot be trusted: no single key for kid {kid!r}")
+        return named[0]
 
     def _login(self, tokens: Mapping[str, Any], previous_refresh_token: str | None) -> Login:
         if not tokens.get("id_token"):
@@ -161,17 +170,10 @@ def _safe(url: str, what: str) -> str:
     raise PlatformError(f"{what} {url!r} must be https (http only on this machine's loopback)")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine: `localhost` or a loopback address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _send(method: str, url: str, **request: Any) -> httpx.Response:
     try:
-        return httpx.request(method, url, timeout=TIMEOUT_SECONDS, **request)
+        with client(TIMEOUT_SECONDS) as http:
+            return http.request(method, url, **request)
     except httpx.HTTPError as error:
         raise PlatformError(f"{url}: no answer ({error or type(error).__name__})") from None
 

@@ -63,10 +63,10 @@ def status(
 
 def probe(parts: Iterable[Part], timeout: float) -> list[Report]:
     """Asks every part at the same time; `timeout` is in seconds and for each. Never raises for a part's sake."""
-    import httpx
+    from mlops import web
 
     parts = list(parts)
-    with httpx.Client(timeout=timeout, trust_env=False) as client, ThreadPoolExecutor(max(1, len(parts))) as pool:
+    with web.client(timeout) as client, ThreadPoolExecutor(max(1, len(parts))) as pool:
         return list(pool.map(lambda part: _ask(part, client, timeout), parts))
 
 
