@@ -21,3 +21,11 @@ def migrate() -> None:
     from mlops.tracking import migrate
 
     migrate.migrate()
+
+
+@app.command()
+def bootstrap() -> None:
+    """Make the databases and the roles that sign in to them with IAM tokens, as the instance's master user."""
+    from mlops.operations import database_bootstrap
+
+    database_bootstrap.bootstrap()
