@@ -59,6 +59,7 @@ class Identity:
 
     `people` is the issuer that the OAuth2 proxy sends browsers to, as `client_id`; `client_secret` stays with the proxy.
     `cli_client_id` is the public client of `mlops login`. `workloads` issue the projected tokens of pods, jobs and CI.
+    `scope` is what `people` is asked for; issuers differ in what they refuse.
     """
 
     people: Issuer
@@ -67,6 +68,7 @@ class Identity:
     cookie_secret: Text
     cli_client_id: str
     workloads: Sequence[Issuer] = ()
+    scope: str = "openid email profile groups offline_access"
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def _proxy(settings: Settings, foundation: Foundation) -> Container:
         "extra_jwt_issuers": bearer,
         "skip_provider_button": True,
         "api_routes": ["^/api/", "^/ajax-api/", "^/graphql"],
-        "scope": "openid email profile groups offline_access",
+        "scope": identity.scope,
         "request_logging": False,
         "banner": "-",
     }
