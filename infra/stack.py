@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 
 import pulumi
 
-from infra import aws, local
 from infra.contracts import Foundation
 from infra.settings import Settings
 from infra.workloads import serving, tracking
 
-TARGETS: dict[str, Callable[[Settings], Foundation]] = {"local": local.foundation, "aws": aws.foundation}
+TARGETS = {"local": "infra.local", "aws": "infra.aws"}
+"""Each module has a `foundation(settings)`; imported on demand, because the AWS SDK alone takes seconds to load."""
 
 
 def deploy(settings: Settings) -> None:
     """Registers every resource and output of the stack."""
-    foundation = TARGETS[settings.target](settings)
-    tracking_url = tracking.deploy(settings, foundation)
-    pulumi.export("tracking_url", tracking_url)
+    foundation: Foundation = import_module(TARGETS[settings.target]).foundation(settings)
+    pulumi.export("tracking_url", tracking.deploy(settings, foundation))
     pulumi.export("serving_urls", {model.name: serving.deploy(settings, foundation, model) for model in settings.models})
     for name, value in foundation.outputs.items():
         pulumi.export(name, value)

@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
                 build.ensure(tool)
             return 0
         case ["run", name, *rest] if name in catalogue.BY_NAME:
-            folders = [str(build.ensure(tool).parent) for tool in catalogue.LOCAL_STACK]
+            folders = [str(build.ensure(tool).parent) for tool in (catalogue.PULUMI, *catalogue.LOCAL_STACK)]
             path = os.pathsep.join([*dict.fromkeys(folders), os.environ.get("PATH", os.defpath)])
             environment = {**os.environ, "PATH": path}
             if name == catalogue.PULUMI.name:

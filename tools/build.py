@@ -41,7 +41,9 @@ def _build(tool: Tool) -> Path:
     try:
         environment = {**os.environ, "GOBIN": str(staging), "GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0"}
         command = [go, "install", "-trimpath", f"-ldflags={tool.ldflags.format(version=version)}", "tool"]
-        run = subprocess.run(command, cwd=tool.module_dir, env=environment, stderr=subprocess.PIPE, text=True, check=False)
+        run = subprocess.run(
+            command, cwd=tool.module_dir, env=environment, stderr=subprocess.PIPE, text=True, check=False
+        )
         if run.returncode != 0:
             raise ToolError(f"{tool.name}: `go install` failed: {run.stderr.strip().splitlines()[-1:] or 'no output'}")
         _name_after_tool(staging, tool)

@@ -33,6 +33,7 @@ def arguments(command: list[str], environment: dict[str, str]) -> list[str]:
         ToolError: the stack has no settings file, or Pulumi could not make the stack.
     """
     environment.setdefault("PULUMI_SKIP_UPDATE_CHECK", "true")
+    environment.setdefault("GRPC_VERBOSITY", "NONE")  # its notes about forks mean nothing to a reader of `pulumi up`
     if environment.get("PULUMI_BACKEND_URL") or _logged_in(environment):
         return command
     state = state_dir()
@@ -80,7 +81,9 @@ def _stack(command: list[str]) -> str | None:
 def _settings(stack: str, state: Path, environment: dict[str, str]) -> Path:
     tracked = PROJECT / f"Pulumi.{stack}.yaml"
     if not tracked.exists():
-        known = sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in PROJECT.glob("Pulumi.*.yaml"))
+        known = sorted(
+            path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in PROJECT.glob("Pulumi.*.yaml")
+        )
         raise ToolError(f"stack {stack!r}: no file {tracked.name}; expected one of {', '.join(known)}")
     salt = state / f"salt.{stack}.yaml"
     if not salt.exists() or not _exists(stack, environment):

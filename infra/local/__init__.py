@@ -1,0 +1,3 @@
+from infra.local.foundation import foundation
+
+__all__ = ["foundation"]

@@ -63,6 +63,7 @@ def layout() -> Layout:
 
 
 def private_directory(path: Path) -> Path:
-    """Makes `path` and its parents below the state directory, readable by the owner only."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Makes `path` and its missing parents, each readable by the owner only."""
+    for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
     return path

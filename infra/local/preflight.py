@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import socket
 from pathlib import Path
 
 import psutil
@@ -10,17 +12,35 @@ import psutil
 MINIMUM_FREE_BYTES = 512 * 1024**2
 
 
-def port_taken(port: int, ours: set[int]) -> str | None:
-    """Says who listens on `port`, when it is none of our processes."""
-    for connection in psutil.net_connections(kind="tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid not in ours:
-            return f"port {port} is taken by {_describe(connection.pid)}; stop it, or choose another port in the settings"
-    return None
+def port_taken(address: str, port: int, ours: set[int]) -> str | None:
+    """Says who listens on `address:port`, when it is none of our processes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return f"{address}:{port} cannot be bound: {error.strerror}"
+        else:
+            return None
+    listener = _listener(port)
+    if listener in ours:
+        return None
+    return f"port {port} is taken by {_describe(listener)}; stop it, or choose another port in the settings"
+
+
+def _listener(port: int) -> int | None:
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:
+        return None
+    listening = [each for each in connections if each.status == psutil.CONN_LISTEN and each.laddr.port == port]
+    return listening[0].pid if listening else None
 
 
 def _describe(pid: int | None) -> str:
     if pid is None:
-        return "a process of another user"
+        return "a process that cannot be named from this account"
     try:
         return f"{psutil.Process(pid).name()} (process {pid})"
     except psutil.NoSuchProcess:

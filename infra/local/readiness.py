@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from infra.local.provider import LocalError
+
 DEAD_STATES = {"FATAL", "EXITED", "STOPPED", "UNKNOWN"}
 
 
@@ -16,7 +18,7 @@ class NotReady(Exception):
     """The process does not answer as it should (yet)."""
 
 
-class StartFailed(Exception):
+class StartFailed(LocalError):
     """The process will not become ready; the message is one line and ends with the process's own last words."""
 
 

@@ -149,7 +149,9 @@ class Supervisor:
                 function = getattr(function, part)
             return function(*arguments)
 
-    @retry(retry=retry_if_exception_type(ConnectionError), stop=stop_after_delay(30), wait=wait_fixed(0.1), reraise=True)
+    @retry(
+        retry=retry_if_exception_type(ConnectionError), stop=stop_after_delay(30), wait=wait_fixed(0.1), reraise=True
+    )
     def _wait_until_up(self) -> None:
         if not self.running():
             raise ConnectionError(f"supervisord does not answer on {self._layout.socket}; see {self._layout.logs}")

@@ -16,6 +16,8 @@ from types import FrameType
 import httpx
 
 from mlops.errors import PlatformError
+from mlops.login.sources import Cached, choose
+from mlops.profile import origin
 from mlops.serving.alias import Alias, RegistryUnavailable
 
 REQUIRED = ("MLFLOW_TRACKING_URI", "MLOPS_LISTEN", "MLOPS_MODEL_NAME", "MLOPS_MODEL_ALIAS", "MLOPS_SCRATCH")
@@ -58,14 +60,13 @@ def serve() -> None:
 
 
 def _follow(alias: Alias, version_file: Path, server: subprocess.Popen[bytes], stopping: threading.Event) -> None:
-    from mlops.login.sources import current_token
-
+    tokens = Cached(choose(origin(alias.tracking_url)))
     served: str | None = None
     complaint = ""
     with httpx.Client(timeout=10) as client:
         while not stopping.is_set() and server.poll() is None:
             try:
-                version = alias.resolve(client, current_token)
+                version = alias.resolve(client, tokens.bearer)
             except (RegistryUnavailable, PlatformError) as error:
                 version = served  # keep serving what was served: the registry is not needed for a prediction
                 if str(error) != complaint:

@@ -21,8 +21,8 @@ errorlog = "-"
 
 def on_starting(server: Any) -> None:
     """Before the first fork: import what every worker needs, and keep the collector from dirtying shared pages."""
-    import mlflow.server.auth  # noqa: F401
-    import mlflow.server.fastapi_app  # noqa: F401
+    import mlflow.server.auth
+    import mlflow.server.fastapi_app
     import mlflow.store.artifact.s3_artifact_repo
     import mlflow.store.model_registry.sqlalchemy_store
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401

@@ -86,7 +86,9 @@ def synchronize(store: SqlAlchemyStore, identity: Identity) -> None:
     from mlflow.exceptions import MlflowException
 
     if not store.has_user(identity.username):
-        _unless_exists(lambda: store.create_user(identity.username, secrets.token_urlsafe(32), is_admin=identity.is_admin))
+        _unless_exists(
+            lambda: store.create_user(identity.username, secrets.token_urlsafe(32), is_admin=identity.is_admin)
+        )
     user = store.get_user(identity.username)
     if user.is_admin != identity.is_admin:
         store.update_user(identity.username, is_admin=identity.is_admin)

@@ -52,7 +52,9 @@ def prepare(environment: Mapping[str, str]) -> dict[str, str]:
     for name in ("MLFLOW_BACKEND_STORE_URI", "MLOPS_AUTH_DATABASE_URI"):
         if not environment[name].startswith("postgresql+psycopg://"):
             scheme = environment[name].partition(":")[0]
-            raise PlatformError(f"{name} names {scheme!r}; expected postgresql+psycopg://…, the only backend of this platform")
+            raise PlatformError(
+                f"{name} names {scheme!r}; expected postgresql+psycopg://…, the only backend of this platform"
+            )
     identity_settings()
     scratch = Path(environment["MLOPS_SCRATCH"])
     metrics = scratch / "metrics"
@@ -96,6 +98,6 @@ def _auth_configuration(scratch: Path, database_uri: str) -> Path:
         "grant_default_workspace_access": "false",
     }
     path = scratch / "auth.ini"
-    with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # noqa: PTH123
+    with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         parser.write(file)
     return path

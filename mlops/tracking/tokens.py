@@ -99,7 +99,9 @@ class TokenVerifier:
         for issuer in self._settings.issuers:
             if issuer.url == claims.get("iss") and audiences & set(issuer.audiences):
                 return issuer
-        raise InvalidToken(f"the token is of issuer {claims.get('iss')!r} for {sorted(audiences)}, which is not accepted")
+        raise InvalidToken(
+            f"the token is of issuer {claims.get('iss')!r} for {sorted(audiences)}, which is not accepted"
+        )
 
     def _key(self, issuer: Issuer, token: str) -> jwt.PyJWK:
         try:
