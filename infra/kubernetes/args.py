@@ -39,6 +39,8 @@ class KubernetesRuntimeArgs:
     hosts: Mapping[str, str] = field(default_factory=dict)
     """The public host of each workload that has one; it gets an Ingress and https."""
     ingress_annotations: Mapping[str, Text] = field(default_factory=dict)
+    health_annotation: str | None = None
+    """The Ingress annotation that tells the load balancer the path of a workload's readiness probe."""
     load_balancer_cidrs: Sequence[Text] = ()
     """Where the load balancers connect from, when they address pods directly."""
     publish: Callable[[str, pulumi.Output[str]], object] | None = None

@@ -110,7 +110,7 @@ class Group(pulumi.ComponentResource):
         self._follow(deployment, service)
         host = self._args.hosts.get(self._name)
         url = edge.internal_url(self._name, port) if host is None else f"https://{host}"
-        opened = service if host is None else self._open(host)
+        opened = service if host is None else self._open(host, workload.front)
         return pulumi.Output.all(deployment.id, opened.id).apply(lambda _: url)
 
     def _scale(self, wanted: Scaling) -> None:
@@ -128,10 +128,13 @@ class Group(pulumi.ComponentResource):
                 opts=self._opts,
             )
 
-    def _open(self, host: str) -> Ingress:
+    def _open(self, host: str, front: Container) -> Ingress:
+        annotations = dict(self._args.ingress_annotations)
+        if self._args.health_annotation is not None and front.readiness is not None:
+            annotations[self._args.health_annotation] = front.readiness.path
         ingress = Ingress(
             self._name,
-            metadata=self._metadata(SERVER, annotations=self._args.ingress_annotations),
+            metadata=self._metadata(SERVER, annotations=annotations),
             spec=edge.ingress(self._name, host, self._args.ingress_class),
             opts=self._opts,
         )
