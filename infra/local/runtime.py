@@ -1,8 +1,9 @@
-"""Runs workloads as supervised processes on a loopback address: one process a container, `before` containers to completion."""
+"""Runs workloads as supervised processes on a loopback address: a process for each container, `before` to completion."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from functools import cache
 
 import pulumi
 
@@ -10,6 +11,7 @@ from infra.local.layout import Layout
 from infra.local.process import Process, ProcessArgs
 from infra.local.task import Task
 from infra.workloads.spec import Container, FileRef, Probe, ScheduledJob, Text, Workload
+from tools import catalogue
 
 
 class LocalRuntime:
@@ -41,12 +43,12 @@ class LocalRuntime:
         raise NotImplementedError(f"job {job.name!r}: the local target runs no scheduled jobs")
 
     def _arguments(self, workload: Workload, container: Container, probe: Probe | None) -> ProcessArgs:
-        token: Mapping[str, Text | FileRef] = {}
+        extra: dict[str, Text | FileRef] = {"MLOPS_RELEASE": _release()}
         if workload.token_audience is not None:
-            token = {"MLOPS_TOKEN_FILE": str(self._layout.token(workload.name))}
+            extra["MLOPS_TOKEN_FILE"] = str(self._layout.token(workload.name))
         return ProcessArgs(
             command=container.command,
-            env={**container.env, **token},
+            env={**container.env, **extra},
             secret_env=container.secret_env,
             files=container.files,
             secret_files=container.secret_files,
@@ -61,3 +63,11 @@ class LocalRuntime:
     @staticmethod
     def _options(opts: pulumi.ResourceOptions | None, after: list[pulumi.Resource]) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=after))
+
+
+@cache
+def _release() -> str:
+    """Names the code that the processes run, so that `up` after an update restarts them: an image's digest, elsewhere."""
+    project = catalogue.TOOLS_DIR.parent
+    sources = [project / "requirements.lock", *sorted((project / "mlops").rglob("*.py"))]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]

@@ -10,6 +10,7 @@ keepalive = 75
 graceful_timeout = 25
 timeout = 120
 accesslog = None
+control_socket_disable = True
 errorlog = "-"
 
 

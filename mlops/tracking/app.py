@@ -1,4 +1,4 @@
-"""The ASGI application that each worker of the tracking server runs: MLflow with its auth app, and the management routes.
+"""The ASGI application of a tracking worker: MLflow's auth app, the governed registry, and the management routes.
 
 Named as the `mlflow.app` entry point `mlops`, so that `mlflow server --app-name mlops` finds it.
 """

@@ -16,6 +16,7 @@ keepalive = 120  # longer than the proxy keeps an idle connection (90 s), so tha
 graceful_timeout = 25
 timeout = 120
 accesslog = None
+control_socket_disable = True
 errorlog = "-"
 
 
