@@ -9,6 +9,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from mlops.errors import PlatformError
 from mlops.login.cli import app as login
@@ -30,5 +31,5 @@ def main() -> None:
     try:
         app()
     except PlatformError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]error:[/red] {error}")
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]error:[/red] {escape(str(error))}")
         sys.exit(error.exit_code)

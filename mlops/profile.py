@@ -29,11 +29,12 @@ def web_url(value: str) -> str:
     Raises:
         ValueError: it is no http or https URL, or carries credentials, a query or a fragment.
     """
-    parts = urlsplit(value)
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+    if "@" in value:
+        raise ValueError("the URL must carry no credentials (@)")
+    if origin(value) is None:
         raise ValueError(f"{value!r} is not an http or https URL such as https://mlflow.example.com")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError(f"{parts.hostname}: the URL must carry no credentials, query or fragment")
+    if "?" in value or "#" in value:
+        raise ValueError(f"the URL {value!r} must carry no query or fragment")
     return value.rstrip("/")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,9 +39,11 @@ def login(
     from mlops.login.flow import name, sign_in
     from mlops.login.issuer import Issuer, unverified
     from mlops.login.store import LoginStore
+    from mlops.web import private
 
     store = LoginStore()
     platform = profile.resolve(url, issuer, client_id)
+    private(platform.tracking_url, "the platform's URL")
     last = store.all().get(platform.tracking_url)
     issuer_url = platform.issuer or (last.issuer if last else None)
     if issuer_url is None:
@@ -135,13 +139,18 @@ def _visit(browser: bool) -> Callable[[str], None]:
     def visit(url: str) -> None:
         import webbrowser
 
-        if browser and webbrowser.open(url):
+        if browser and _has_screen() and webbrowser.open(url):
             _console().print("Continue in the browser. Should it not have opened, go to:")
         else:
             _console().print("Open this in a browser on this machine (from afar, forward the port of redirect_uri):")
         typer.echo(url)
 
     return visit
+
+
+def _has_screen() -> bool:
+    """Whether a browser would open a window; `webbrowser` otherwise runs one that takes the terminal over."""
+    return sys.platform in {"darwin", "win32"} or any(map(os.environ.get, ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")))
 
 
 def _console(*, stderr: bool = True) -> Console:

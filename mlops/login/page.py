@@ -21,14 +21,16 @@ _PAGE = Template(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title>
 <style>
-  :root { color-scheme: light dark; font-family: system-ui, sans-serif; line-height: 1.5 }
-  body { min-height: 100vh; margin: 0; display: grid; place-items: center; background: light-dark(#f5f6f8, #15181d) }
+  :root { --back: #f5f6f8; --card: #fff; --soft: #555; color-scheme: light dark;
+          font-family: system-ui, sans-serif; line-height: 1.5 }
+  @media (prefers-color-scheme: dark) { :root { --back: #15181d; --card: #20252c; --soft: #aab } }
+  body { min-height: 100vh; margin: 0; display: grid; place-items: center; background: var(--back) }
   main { max-width: 26rem; margin: 1rem; padding: 2.5rem; border-radius: 12px; text-align: center;
-         background: light-dark(#fff, #20252c); box-shadow: 0 2px 16px rgb(0 0 0 / .12) }
+         background: var(--card); box-shadow: 0 2px 16px rgb(0 0 0 / .12) }
   .mark { width: 3.5rem; height: 3.5rem; margin: auto; border-radius: 50%; display: grid; place-items: center;
           font-size: 1.8rem; color: #fff; background: $colour }
   h1 { font-size: 1.35rem; margin: 1rem 0 .5rem }
-  p { margin: 0; overflow-wrap: anywhere; color: light-dark(#555, #aab) }
+  p { margin: 0; overflow-wrap: anywhere; color: var(--soft) }
 </style>
 </head>
 <body>

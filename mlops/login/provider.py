@@ -1,7 +1,8 @@
 """MLflow's request-auth plugin (`MLFLOW_TRACKING_AUTH=mlops`): a bearer token on every request to the platform.
 
 MLflow asks for auth on each request, whatever its host (an artifact location may name any server), so the token goes
-only to the origins of the tracking and registry URIs in use. On a redirect elsewhere, requests drops it.
+only to the origins of the tracking and registry URIs in use, and a person's also to the platforms logged in to. On a
+redirect elsewhere, requests drops it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from mlflow.tracking.request_auth.abstract_request_auth_provider import RequestA
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from mlops.login.sources import Cached, choose
+from mlops.login.sources import Cached, choose, given
+from mlops.login.store import LoginStore
 from mlops.profile import origin
 
 
@@ -44,7 +46,8 @@ class MlopsAuthProvider(RequestAuthProvider):  # type: ignore[misc]  # mlflow sh
 
 @cache
 def _auth(*uris: str) -> BearerAuth:
-    return BearerAuth(frozenset(found for uri in uris if (found := origin(uri))))
+    stored = LoginStore().all() if given() is None else ()
+    return BearerAuth(frozenset(found for uri in (*uris, *stored) if (found := origin(uri))))
 
 
 @cache

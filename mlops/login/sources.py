@@ -179,10 +179,15 @@ class Cached:
 
 
 def choose(target: str, env: Mapping[str, str] = os.environ) -> TokenSource:
-    """The source for requests to `target`, an origin: a projected file, else the CI system, else the stored login."""
+    """The source for requests to `target`, an origin: what the machine was given, else the stored login."""
+    return given(env) or StoredLogin(target)
+
+
+def given(env: Mapping[str, str] = os.environ) -> TokenSource | None:
+    """The identity that a runtime gave this process: a projected file, else the CI system's; None for a person."""
     if path := env.get("MLOPS_TOKEN_FILE"):
         return ProjectedFile(Path(path))
     url, request_token = env.get("ACTIONS_ID_TOKEN_REQUEST_URL"), env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
     if url and request_token:
         return GitHubActions(url, request_token)
-    return StoredLogin(target)
+    return None

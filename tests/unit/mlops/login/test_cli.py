@@ -76,6 +76,29 @@ def test_login_without_an_issuer_says_how_to_name_it(environment: dict[str, str]
     assert "Traceback" not in result.stderr
 
 
+def test_platform_in_plain_http_elsewhere_gets_no_login(environment: dict[str, str]) -> None:
+    result = run(environment, "login", "http://mlflow.example.com", "--issuer", "https://sso.example.com")
+    assert "the platform's URL 'http://mlflow.example.com' must be https" in result.stderr
+
+
+def test_browser_of_the_system_is_opened(
+    issuer: PublicClientProvider, environment: dict[str, str], tmp_path: Path
+) -> None:
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf "%s" "$1" > {opened}\n')
+    browser.chmod(0o700)
+    run({**environment, "BROWSER": f"{browser} %s"}, "login", PLATFORM, "--issuer", issuer.url, "--timeout", "1")
+    assert opened.read_text().startswith(f"{issuer.url}/oauth2/authorize?")
+
+
+def test_error_is_printed_as_it_is(environment: dict[str, str]) -> None:
+    result = run(environment, "login", "https://[/red]")
+    assert result.stderr.startswith("error: ")
+    assert "[/red]" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["login", "--help"], ["status"], ["whoami"]])
 def test_command_line_starts_without_mlflow(environment: dict[str, str], arguments: list[str]) -> None:
     code = (
