@@ -166,7 +166,7 @@ def _send(method: str, url: str, **request: Any) -> httpx.Response:
     try:
         with client(TIMEOUT_SECONDS) as http:
             return http.request(method, url, **request)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise PlatformError(f"{url}: no answer ({error or type(error).__name__})") from None
 
 
