@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -90,9 +90,10 @@ def _initialize(directory: Path, password: str) -> None:
     command = [str(POSTGRES_BIN_PATH / "initdb"), "-D", str(staging), "-U", SUPERUSER, "--auth=scram-sha-256"]
     command += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     command += [f"--pwfile={password_file}", "--data-checksums"]
-    identity = {} if account is None else {"user": account, "group": pwd.getpwnam(account).pw_gid, "extra_groups": []}
+    if account is not None:
+        command = [sys.executable, "-m", "infra.local.as_account", account, *command]
     try:
-        run = subprocess.run(command, **identity, capture_output=True, text=True, check=False)
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode != 0:
             said = (run.stderr.strip() or run.stdout.strip()).splitlines()[-1:]
             raise LocalError(f"initdb of {directory} failed with exit code {run.returncode}: {said}")
