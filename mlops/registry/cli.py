@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mlops.errors import PlatformError
@@ -65,7 +66,7 @@ def gate(
     table = Table("check", "value", "expected", "", title=f"{name} version {version}")
     for check in result.checks:
         table.add_row(
-            check.name, report.shown(check.value), check.expected, "passed" if check.passed else "[red]failed"
+            escape(check.name), report.shown(check.value), check.expected, "passed" if check.passed else "[red]failed"
         )
     checks = [vars(check) for check in result.checks]
     document = {"name": name, "version": version, "passed": result.passed, "checks": checks, "report": result.report}
@@ -125,7 +126,7 @@ def history(
             entry["actor"],
             entry["action"],
             str(entry["version"] or ""),
-            _told(entry),
+            escape(_told(entry)),
         )
     _print(as_json, {**answer, "problems": problems}, table)
     if answer["entries"] and not as_json:

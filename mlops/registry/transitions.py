@@ -203,7 +203,7 @@ def refuse_if_in_use(model: Model, version: int | None = None) -> None:
     }
     if held:
         alias, number = next(iter(held.items()))
-        raise _refusal(f"{model.name} version {number} is {alias}; an approver has to remove that alias first")
+        raise _refusal(f"{model.name} version {number} is {alias}; an admin has to remove that alias first")
 
 
 def _gated(model: Model, version: int) -> None:
