@@ -20,6 +20,8 @@ from mlops.errors import PlatformError
 
 FILE = "platform.json"
 CLI_CLIENT_ID = "mlops-cli"
+CLI_REDIRECT = "http://127.0.0.1:0/callback"
+"""Any free port, on the address rather than the name `localhost` (RFC 8252, section 8.3)."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -82,6 +84,7 @@ class Document(BaseModel):
     tracking_url: WebUrl
     issuer: WebUrl
     cli_client_id: str = CLI_CLIENT_ID
+    cli_redirect: str = CLI_REDIRECT
     parts: tuple[Part, ...] = ()
 
 
@@ -92,12 +95,14 @@ class Platform:
     tracking_url: str
     issuer: str | None
     client_id: str
+    redirect: str
 
 
 def resolve(
     tracking_url: str | None = None,
     issuer: str | None = None,
     client_id: str | None = None,
+    redirect: str | None = None,
     env: Mapping[str, str] = os.environ,
 ) -> Platform:
     """The platform, from the options given, the environment and `platform.json`.
@@ -120,6 +125,7 @@ def resolve(
             tracking_url=url,
             issuer=web_url(named_issuer) if named_issuer else None,
             client_id=client_id or env.get("MLOPS_CLIENT_ID") or (own.cli_client_id if own else CLI_CLIENT_ID),
+            redirect=redirect or env.get("MLOPS_REDIRECT") or (own.cli_redirect if own else CLI_REDIRECT),
         )
     except ValueError as error:
         raise PlatformError(str(error)) from None

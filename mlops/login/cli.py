@@ -31,7 +31,9 @@ def login(
     issuer: Annotated[str | None, typer.Option(help="The OIDC issuer; default: MLOPS_ISSUER.")] = None,
     client_id: Annotated[str | None, typer.Option(help="The public client; default: MLOPS_CLIENT_ID.")] = None,
     browser: Annotated[bool, typer.Option(help="Open the browser; else only print where to go.")] = True,
-    port: Annotated[int, typer.Option(help="Loopback port of the redirect; 0 is any free one.", min=0, max=65535)] = 0,
+    redirect: Annotated[
+        str | None, typer.Option(help="Where the issuer may send the browser back to; default: MLOPS_REDIRECT.")
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the browser to come back.", min=1)] = 300,
 ) -> None:
     """Sign in with the browser and keep the tokens for `import mlflow`."""
@@ -42,13 +44,15 @@ def login(
     from mlops.web import private
 
     store = LoginStore()
-    platform = profile.resolve(url, issuer, client_id)
+    platform = profile.resolve(url, issuer, client_id, redirect)
     private(platform.tracking_url, "the platform's URL")
     last = store.all().get(platform.tracking_url)
     issuer_url = platform.issuer or (last.issuer if last else None)
     if issuer_url is None:
         raise PlatformError(f"{platform.tracking_url}: who signs people in? Pass --issuer or set MLOPS_ISSUER")
-    signed_in = sign_in(Issuer(issuer_url, platform.client_id), _visit(browser), timeout=timeout, port=port)
+    signed_in = sign_in(
+        Issuer(issuer_url, platform.client_id), _visit(browser), timeout=timeout, redirect=platform.redirect
+    )
     with store.locked():
         store.put(platform.tracking_url, signed_in)
     person = name(unverified(signed_in.id_token))

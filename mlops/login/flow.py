@@ -9,18 +9,19 @@ from mlops.errors import PlatformError
 from mlops.login.issuer import Issuer, unverified
 from mlops.login.loopback import Loopback
 from mlops.login.store import Login
+from mlops.profile import CLI_REDIRECT
 
 
-def sign_in(issuer: Issuer, visit: Callable[[str], None], *, timeout: float, port: int = 0) -> Login:
+def sign_in(issuer: Issuer, visit: Callable[[str], None], *, timeout: float, redirect: str = CLI_REDIRECT) -> Login:
     """Sends a person to `issuer` and returns the login that they come back with.
 
-    `visit` gets the URL to open and returns at once. `timeout` is in seconds; `port` 0 takes any free one.
+    `visit` gets the URL to open and returns at once. `timeout` is in seconds; `redirect` is as for `Loopback`.
 
     Raises:
         PlatformError: nobody came back in time, the person or the issuer refused, or the answer cannot be trusted.
     """
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-    with Loopback(state, port) as loopback:
+    with Loopback(state, redirect) as loopback:
         uri = loopback.redirect_uri
         visit(issuer.authorization_url(redirect_uri=uri, state=state, nonce=nonce, verifier=verifier))
         answer = loopback.wait(timeout)

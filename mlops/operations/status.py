@@ -104,7 +104,7 @@ def _tcp(part: Part, address: str, timeout: float) -> Report:
     except TimeoutError:
         return _unreachable(part, f"no answer from {address} within {timeout:g} s")
     except (OSError, ValueError, OverflowError) as error:
-        return _unreachable(part, f"{address}: {error}")
+        return _unreachable(part, f"{address}: {getattr(error, 'strerror', None) or error}")
     return Report(part.name, "healthy", part.url or address, part.version, _milliseconds(start))
 
 

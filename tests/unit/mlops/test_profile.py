@@ -49,8 +49,8 @@ def test_named_state_directory_comes_before_the_current_one(project: Path) -> No
 def test_option_comes_before_environment_and_environment_before_file(project: Path) -> None:
     env = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:5500", "MLOPS_ISSUER": "https://env", "MLOPS_CLIENT_ID": "env"}
     assert resolve(env=env).issuer == "https://env"
-    chosen = resolve("http://127.0.0.1:5500/", "https://option/", "option", env=env)
-    assert (chosen.issuer, chosen.client_id) == ("https://option", "option")
+    chosen = resolve("http://127.0.0.1:5500/", "https://option/", "option", "http://localhost:1/x", env=env)
+    assert (chosen.issuer, chosen.client_id, chosen.redirect) == ("https://option", "option", "http://localhost:1/x")
 
 
 def test_issuer_of_one_platform_is_not_taken_for_another(project: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -131,5 +132,33 @@ def test_nobody_coming_back_ends_with_what_to_do(issuer: PublicClientProvider) -
 
 def test_taken_port_is_named(issuer: PublicClientProvider) -> None:
     port = issuer.server.server_port
-    with pytest.raises(PlatformError, match=f"127.0.0.1:{port}.*--port"):
-        sign_in(Issuer(issuer.url, CLIENT_ID), lambda url: None, timeout=1, port=port)
+    with pytest.raises(PlatformError, match=rf"cannot listen on 127\.0\.0\.1:{port} for --redirect"):
+        sign_in(
+            Issuer(issuer.url, CLIENT_ID), lambda url: None, timeout=1, redirect=f"http://127.0.0.1:{port}/callback"
+        )
+
+
+def test_issuer_that_knows_one_redirect_gets_that_one(issuer: PublicClientProvider) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        redirect = f"http://localhost:{free.getsockname()[1]}/signed-in"
+    browser = Browser()
+    sign_in(Issuer(issuer.url, CLIENT_ID), browser.visit, timeout=10, redirect=redirect)
+    assert browser.url
+    assert query(browser.url)["redirect_uri"] == redirect
+    assert "Signed in" in browser.page().text
+
+
+@pytest.mark.parametrize(
+    "redirect",
+    [
+        "https://127.0.0.1:1/x",
+        "http://evil.example.com:1/x",
+        "http://127.0.0.1/x",
+        "http://localhost:1",
+        "http://[:1/x",
+    ],
+)
+def test_redirect_away_from_this_machine_is_refused(issuer: PublicClientProvider, redirect: str) -> None:
+    with pytest.raises(PlatformError, match="must be http on 127"):
+        sign_in(Issuer(issuer.url, CLIENT_ID), lambda url: None, timeout=1, redirect=redirect)
