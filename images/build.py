@@ -23,6 +23,9 @@ NAMES = ("tracking", "serving", "jobs")
 PYTHON = "3.11"
 MANYLINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 NO_MODEL = "none"
+CERTIFICATES = IMAGES / "rds-global-bundle.pem"
+"""The certificate authorities of Amazon RDS, every region's. To renew it, replace it by
+https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem."""
 
 
 class BuildError(Exception):
@@ -54,6 +57,7 @@ def prepare(model: Path | None) -> Path:
     context.mkdir(parents=True, exist_ok=True)
     _download_wheels(context)
     _build_package(context)
+    shutil.copy(CERTIFICATES, context)
     shutil.rmtree(context / "models", ignore_errors=True)
     (context / "models" / NO_MODEL).mkdir(parents=True)
     if model is not None:
