@@ -63,10 +63,10 @@ class Identity:
     """
 
     people: Issuer
-    client_id: str
+    client_id: Text
     client_secret: Text
     cookie_secret: Text
-    cli_client_id: str
+    cli_client_id: Text
     workloads: Sequence[Issuer] = ()
     scope: str = "openid email profile groups offline_access"
 

@@ -22,10 +22,13 @@ from pulumi.runtime.settings import configure, set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
 from infra import settings, stack
-from infra.aws.computed import CALLS, COMPUTED
+from infra.computed import CALLS, COMPUTED
 
 ROOT = Path(__file__).parent.parent
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the signature that marks a secret in Pulumi's wire format
+
+DEADLINE = 120
+"""Seconds; a program that needs longer waits for itself."""
 
 
 class _Unknown:
@@ -101,6 +104,7 @@ def record(
     Raises:
         SettingsError: the configuration cannot be used; nothing was registered.
         LookupError: the program called a provider function that has no mock.
+        TimeoutError: resources depend on one another in a circle.
     """
     values = dict(configuration(stack_name) if config is None else config)
     for path, value in (overrides or {}).items():
@@ -134,8 +138,15 @@ def _run(stack_name: str, config: Mapping[str, Any], unknown: bool) -> Recording
     )
     set_root_resource(None)  # type: ignore[arg-type]  # a recording of another stack may have left its own
     set_all_config({f"{project}:{key}": _text(value) for key, value in config.items()}, [])
-    asyncio.run(run_in_stack(lambda: stack.deploy(settings.load())))
+    asyncio.run(_in_time(stack_name))
     return Recording(stack_name, tuple(monitor.recorded), monitor.outputs, monitor.secret_outputs)
+
+
+async def _in_time(stack_name: str) -> None:
+    try:
+        await asyncio.wait_for(run_in_stack(lambda: stack.deploy(settings.load())), DEADLINE)
+    except TimeoutError:
+        raise TimeoutError(f"{stack_name}: resources that wait for one another are not registered") from None
 
 
 def _text(value: Any) -> str:
@@ -151,7 +162,7 @@ def _assign(values: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 class _Mocks(mocks.Mocks):
-    """Answers with what AWS would compute (`infra.aws.computed`), or with nothing computed at all."""
+    """Answers with what AWS would compute (`infra.computed`), or with nothing computed at all."""
 
     def __init__(self, unknown: bool) -> None:
         self._unknown = unknown
@@ -163,10 +174,10 @@ class _Mocks(mocks.Mocks):
         computed = dict(compute(args.name, args.inputs))
         return str(computed.pop("id", f"{args.name}-id")), {**args.inputs, **computed}
 
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         if args.token not in CALLS:
             raise LookupError(f"the program called {args.token}, which recordings do not mock")
-        return dict(CALLS[args.token](args.args)), None
+        return dict(CALLS[args.token](args.args)), []
 
 
 @dataclass

@@ -103,7 +103,7 @@ def _identity(settings: Settings, foundation: Foundation) -> pulumi.Output[str]:
     return pulumi.Output.json_dumps(document, indent=2, sort_keys=True)
 
 
-def _issuer(issuer: Issuer, audiences: list[str], principals: dict[str, dict[str, str]]) -> dict[str, Any]:
+def _issuer(issuer: Issuer, audiences: list[Text], principals: dict[str, dict[str, str]]) -> dict[str, Any]:
     return {
         "url": issuer.url,
         "audiences": audiences,
