@@ -124,9 +124,9 @@ def _run(stack_name: str, config: Mapping[str, Any], unknown: bool) -> Recording
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
     monitor = _Recorder(_Mocks(unknown))
     configure(
-        mocks.MockSettings(
+        mocks.MockSettings(  # type: ignore[no-untyped-call]
             monitor=monitor,
-            monitor_features=set(monitor.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures),
+            monitor_features=set(monitor.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures),  # type: ignore[no-untyped-call]
             engine=mocks.MockEngine(None),
             project=project,
             stack=stack_name,

@@ -45,8 +45,8 @@ class Cluster(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         cluster = self._cluster()
         self.name, self.arn = cluster.name, cluster.arn
-        self.issuer = cluster.identities.apply(lambda identities: identities[0].oidcs[0].issuer)
-        self.security_group = cluster.vpc_config.apply(lambda vpc: vpc.cluster_security_group_id)
+        self.issuer = cluster.identities.apply(lambda identities: str((identities[0].oidcs or [])[0].issuer))
+        self.security_group = cluster.vpc_config.apply(lambda vpc: str(vpc.cluster_security_group_id))
         nodes = service_role(f"{name}-node", "ec2.amazonaws.com", self._child, managed=NODE)
         self.node_role = nodes.name
         admitted = self._admit("node", nodes.arn, "AmazonEKSAutoNodePolicy", type_="EC2")

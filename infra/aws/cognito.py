@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -54,7 +55,7 @@ class UserPool(pulumi.ComponentResource):
             name, domain=args.settings.prefix, user_pool_id=pool.id, managed_login_version=1, opts=child
         )
         client = pulumi.ResourceOptions(parent=self, depends_on=[domain])
-        shared = {
+        shared: dict[str, Any] = {
             "user_pool_id": pool.id,
             "allowed_oauth_flows": ["code"],
             "allowed_oauth_flows_user_pool_client": True,
@@ -74,6 +75,7 @@ class UserPool(pulumi.ComponentResource):
             f"{name}-cli", generate_secret=False, callback_urls=[args.settings.cli_redirect], opts=client, **shared
         )
         self.issuer = pulumi.Output.concat("https://", pool.endpoint)
-        self.client_id, self.client_secret = proxy.id, pulumi.Output.secret(proxy.client_secret)
+        self.client_id = proxy.id
+        self.client_secret: pulumi.Output[str] = pulumi.Output.secret(proxy.client_secret)
         self.cli_client_id = cli.id
         self.register_outputs({"issuer": self.issuer})

@@ -67,7 +67,7 @@ class Database(pulumi.ComponentResource):
         self.resource_id = instance.resource_id
         self.host = instance.address
         self.subnet_group = instance.db_subnet_group_name
-        self.master_secret = instance.master_user_secrets.apply(lambda secrets: secrets[0].secret_arn)
+        self.master_secret = instance.master_user_secrets.apply(lambda secrets: str(secrets[0].secret_arn))
         self.register_outputs({"host": self.host})
 
     def user(self, role: str) -> pulumi.Output[str]:

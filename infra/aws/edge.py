@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -78,7 +79,7 @@ class Edge(pulumi.ComponentResource):
                     opts=self._child,
                 )
         for port in sorted(self._args.ports):
-            shared = {"ip_protocol": "tcp", "from_port": port, "to_port": port, "opts": self._child}
+            shared: dict[str, Any] = {"ip_protocol": "tcp", "from_port": port, "to_port": port, "opts": self._child}
             aws.vpc.SecurityGroupEgressRule(
                 f"{name}-to-{port}",
                 security_group_id=group,

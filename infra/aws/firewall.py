@@ -62,7 +62,7 @@ class Firewall(pulumi.ComponentResource):
         return aws.wafv2.WebAclRuleArgs(
             name=group,
             priority=priority,
-            override_action=aws.wafv2.WebAclRuleOverrideActionArgs(none=aws.wafv2.WebAclRuleOverrideActionNoneArgs()),
+            override_action=aws.wafv2.WebAclRuleOverrideActionArgs(none=aws.wafv2.WebAclRuleOverrideActionNoneArgs()),  # type: ignore[no-untyped-call]
             statement=aws.wafv2.WebAclRuleStatementArgs(managed_rule_group_statement=statement),
             visibility_config=_visible(group),
         )

@@ -93,7 +93,7 @@ class _Parts:
         runtime = EksRuntime(
             RuntimeArgs(
                 self._scope,
-                images=section.images,
+                images={str(name): reference for name, reference in section.images.items()},
                 cluster=self._cluster,
                 service_cidr=section.cluster.service_cidr,
                 database=self._database,

@@ -34,7 +34,7 @@ class RuntimeArgs:
     """`after` must be there before a workload starts, and outlives every workload."""
 
     scope: Scope
-    images: Mapping[str, str]
+    images: Mapping[str, Text]
     cluster: Cluster
     service_cidr: str
     database: Database

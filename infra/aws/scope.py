@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pulumi_aws as aws
 
-from infra.settings import Settings
+from infra.settings import Settings, SettingsError
 from infra.settings_aws import Aws
+
+STACK = re.compile(r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?")
 
 
 @dataclass(frozen=True)
 class Scope:
-    """`name` is unique in the account and fits every AWS name that the platform sets itself (at most 40 characters).
+    """`name` is unique in the account and fits every AWS name that the platform sets itself (at most 37 characters).
 
     `ephemeral` things are unprotected and delete what they contain.
     """
@@ -33,8 +36,14 @@ class Scope:
 
 
 def scope(settings: Settings, section: Aws) -> Scope:
-    """The scope of the stack that `settings` describe."""
-    return Scope(f"mlflow-{settings.stack}"[:40], section.account_id, section.region, section.ephemeral)
+    """The scope of the stack that `settings` describe.
+
+    Raises:
+        SettingsError: the stack's name cannot be part of AWS names.
+    """
+    if not STACK.fullmatch(settings.stack):
+        raise SettingsError(f"stack {settings.stack!r}: expected at most 30 of a-z, 0-9 and -, such as pr-123")
+    return Scope(f"mlflow-{settings.stack}", section.account_id, section.region, section.ephemeral)
 
 
 def provider(settings: Settings, section: Aws) -> aws.Provider:
