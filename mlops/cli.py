@@ -15,6 +15,7 @@ from mlops.errors import PlatformError
 from mlops.login.cli import app as login
 from mlops.operations.status import app as status
 from mlops.registry.cli import app as registry
+from mlops.search.cli import app as search
 from mlops.serving.cli import app as serving
 from mlops.tracking.cli import app as tracking
 
@@ -22,6 +23,7 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False, add
 app.add_typer(login)
 app.add_typer(status)
 app.add_typer(registry)
+app.add_typer(search)
 app.add_typer(tracking, name="tracking", help="Run and prepare the tracking server (inside its image).")
 app.add_typer(serving, name="serving", help="Run a model server (inside its image).")
 
