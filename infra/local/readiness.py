@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -12,6 +14,17 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_expo
 from infra.local.provider import LocalError
 
 DEAD_STATES = {"FATAL", "EXITED", "STOPPED", "UNKNOWN"}
+CRASHES = 3
+"""How often a process may end while it starts: once or twice may be bad luck with a part that is still coming up."""
+COMPLAINT = re.compile(r"fatal|panic|error|exception|denied|refused", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Status:
+    """The supervisor's state of a process, and when it was last started (seconds since the epoch)."""
+
+    state: str
+    started: int
 
 
 class NotReady(Exception):
@@ -22,12 +35,13 @@ class StartFailed(LocalError):
     """The process will not become ready; the message is one line and ends with the process's own last words."""
 
 
-def wait_until_ready(name: str, url: str, seconds: int, state: Callable[[], str], log: Path) -> None:
+def wait_until_ready(name: str, url: str, seconds: int, status: Callable[[], Status], log: Path) -> None:
     """Returns once `url` answers: `http://…` with a status below 400, `tcp://host:port` with an open connection.
 
     Raises:
-        StartFailed: the process ended, or `seconds` have passed.
+        StartFailed: the process ended for good or time and again, or `seconds` have passed.
     """
+    crashed: set[int] = set()
 
     @retry(
         retry=retry_if_exception_type(NotReady),
@@ -36,9 +50,11 @@ def wait_until_ready(name: str, url: str, seconds: int, state: Callable[[], str]
         reraise=True,
     )
     def ask() -> None:
-        current = state()
-        if current in DEAD_STATES:
-            raise StartFailed(f"{name} ended ({current.lower()}); {last_words(log)}")
+        now = status()
+        if now.state == "BACKOFF":
+            crashed.add(now.started)
+        if now.state in DEAD_STATES or len(crashed) >= CRASHES:
+            raise StartFailed(f"{name} ended while it was starting; {last_words(log)}")
         probe(url)
 
     try:
@@ -69,9 +85,12 @@ def probe(url: str) -> None:
 
 
 def last_words(log: Path) -> str:
-    """The last line of a log file that says something, and where the file is."""
+    """The last complaint in a log file, else its last line, and where the file is."""
     try:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines()[-50:] if line.strip()]
     except OSError:
         lines = []
-    return f"last log line: {lines[-1]!r}; log: {log}" if lines else f"its log is empty: {log}"
+    complaints = [line for line in lines if COMPLAINT.search(line)]
+    if not lines:
+        return f"its log is empty: {log}"
+    return f"it says: {(complaints or lines)[-1][:300]!r}; log: {log}"

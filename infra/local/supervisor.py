@@ -12,12 +12,14 @@ import xmlrpc.client
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 from supervisor.xmlrpc import Faults, SupervisorTransport
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from infra.local.layout import Layout, private_directory
+from infra.local.readiness import Status
 from tools.pulumi_home import write_private
 
 
@@ -126,12 +128,13 @@ class Supervisor:
                 raise
         (self._programs / f"{name}.conf").unlink(missing_ok=True)
 
-    def state(self, name: str) -> str:
-        """supervisord's state of the program (RUNNING, BACKOFF, FATAL …), or UNKNOWN when there is no such program."""
+    def status(self, name: str) -> Status:
+        """How the program is; state UNKNOWN when there is no such program or no supervisord."""
         try:
-            return str(self._call("supervisor.getProcessInfo", name)["statename"])
+            info = self._call("supervisor.getProcessInfo", name)
         except (OSError, xmlrpc.client.Error):
-            return "UNKNOWN"
+            return Status("UNKNOWN", 0)
+        return Status(str(info["statename"]), int(info["start"]))
 
     def pids(self) -> set[int]:
         """supervisord and all its descendants."""
@@ -141,7 +144,7 @@ class Supervisor:
             return set()
         return {parent.pid, *(child.pid for child in parent.children(recursive=True))}
 
-    def _call(self, method: str, *arguments: object) -> object:
+    def _call(self, method: str, *arguments: object) -> Any:
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self._layout.socket}")
         with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
             function = proxy

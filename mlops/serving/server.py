@@ -60,7 +60,7 @@ def serve() -> None:
 
 
 def _follow(alias: Alias, version_file: Path, server: subprocess.Popen[bytes], stopping: threading.Event) -> None:
-    tokens = Cached(choose(origin(alias.tracking_url)))
+    tokens = Cached(choose(origin(alias.tracking_url) or alias.tracking_url))
     served: str | None = None
     complaint = ""
     with httpx.Client(timeout=10) as client:

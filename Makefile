@@ -1,0 +1,53 @@
+# Every target is one line of real command; `make help` lists them. Another stack: make preview STACK=dev
+STACK ?= local
+PYTHON ?= python3
+BIN := .venv/bin
+PULUMI := $(PYTHON) -m tools run pulumi
+
+.DEFAULT_GOAL := help
+.PHONY: help up demo status down purge preview refresh test test-all check format bench lock tools
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
+
+up: .venv/ready tools ## bring the platform up, or up to date; repeats safely, mends what died
+	$(PULUMI) up --stack $(STACK) --yes --refresh
+
+demo: .venv/ready ## train, gate, approve, promote and serve a model through the running platform
+	$(BIN)/python -m examples.demo
+
+status: .venv/ready ## show how each part is
+	$(BIN)/mlops status
+
+down: .venv/ready tools ## stop everything; keeps the data
+	$(PULUMI) destroy --stack $(STACK) --yes --refresh
+
+purge: down ## stop everything and delete the local data, for good
+	$(PYTHON) -m tools purge
+
+preview: .venv/ready tools ## show what `up` would change
+	$(PULUMI) preview --stack $(STACK) --diff
+
+refresh: .venv/ready tools ## compare the recorded state with what is really there
+	$(PULUMI) refresh --stack $(STACK) --yes
+
+test: .venv/ready tools ## run the tests: unit, recorded stacks, policies, the running platform, browser
+	$(BIN)/pytest -n 2
+
+check: .venv/ready ## lint, formatting and types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: .venv/ready ## format and mend what can be mended
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: .venv/ready tools ## measure the local stack against stock MLflow; prints one JSON line
+	$(BIN)/python -m benchmarks.local_stack
+
+tools: ## find or build the command-line tools
+	@$(PYTHON) -m tools install
+
+lock: .venv/ready ## pin the dependencies again, by hash
+	$(BIN)/uv pip compile -q pyproject.toml --extra infra --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -m tools venv
