@@ -40,7 +40,10 @@ def main() -> int:
         mlflow.log_params(PARAMS)
         model = RandomForestClassifier(**PARAMS).fit(train_x, train_y)
         predicted = model.predict(test_x)
-        metrics = {"accuracy": accuracy_score(test_y, predicted), "f1_macro": f1_score(test_y, predicted, average="macro")}
+        metrics = {
+            "accuracy": accuracy_score(test_y, predicted),
+            "f1_macro": f1_score(test_y, predicted, average="macro"),
+        }
         mlflow.log_metrics(metrics)
         picture = ConfusionMatrixDisplay.from_predictions(test_y, predicted).figure_
         mlflow.log_figure(picture, "plots/confusion_matrix.png")

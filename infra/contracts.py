@@ -57,7 +57,7 @@ class Issuer:
 class Identity:
     """Who signs people in, and whose tokens count.
 
-    `people` is the issuer that the OAuth2 proxy sends browsers to, as `client_id`; `client_secret` stays with the proxy.
+    `people` is the issuer that the OAuth2 proxy sends browsers to, as `client_id`; the proxy keeps `client_secret`.
     `cli_client_id` is the public client of `mlops login`. `workloads` issue the projected tokens of pods, jobs and CI.
     `scope` is what `people` is asked for; issuers differ in what they refuse.
     """

@@ -31,9 +31,10 @@ class SettingsError(pulumi.RunError):
 class Tracking(Section):
     """The tracking server.
 
-    `port` is where people and programs reach it (the OAuth2 proxy); `server_port` is MLflow's own, which nobody but the
-    proxy talks to; `management_port` answers probes and metric scrapes. `direct_artifacts` lets clients move large files to and from the artifact store by presigned URLs
-    instead of through the server. `job_execution` is MLflow's own job runner, off because it doubles the memory.
+    `port` is where people and programs reach it (the OAuth2 proxy); `server_port` is MLflow's own, which only the proxy
+    talks to; `management_port` answers probes and metric scrapes. `direct_artifacts` lets clients move large files
+    to and from the artifact store by presigned URLs instead of through the server. `job_execution` is MLflow's own job
+    runner, off because it doubles the memory.
     """
 
     port: Port = 4180
@@ -185,7 +186,11 @@ def load() -> Settings:
     """
     project = pulumi.get_project()
     prefix = f"{project}:"
-    raw = {key.removeprefix(prefix): value for key, value in pulumi.runtime.config.CONFIG.get().items() if key.startswith(prefix)}
+    raw = {
+        key.removeprefix(prefix): value
+        for key, value in pulumi.runtime.config.CONFIG.get().items()
+        if key.startswith(prefix)
+    }
     return parse(raw, project=project, stack=pulumi.get_stack())
 
 

@@ -18,6 +18,8 @@ def deploy(settings: Settings) -> None:
     """Registers every resource and output of the stack."""
     foundation: Foundation = import_module(TARGETS[settings.target]).foundation(settings)
     pulumi.export("tracking_url", tracking.deploy(settings, foundation))
-    pulumi.export("serving_urls", {model.name: serving.deploy(settings, foundation, model) for model in settings.models})
+    pulumi.export(
+        "serving_urls", {model.name: serving.deploy(settings, foundation, model) for model in settings.models}
+    )
     for name, value in foundation.outputs.items():
         pulumi.export(name, value)

@@ -1,6 +1,6 @@
 """`mlops`: one command for the people and the containers of the platform.
 
-Each group of commands lives beside what it drives; this file only gathers them and turns a user's mistake into one line.
+Each group of commands lives beside what it drives; this file gathers them and turns a user's mistake into one line.
 """
 
 from __future__ import annotations

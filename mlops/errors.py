@@ -1,4 +1,4 @@
-"""Errors that a user can mend: the message is one line that names the thing, its value, what was expected, what to do."""
+"""Errors that a user can mend: one line that names the thing, its value, what was expected and what to do."""
 
 from __future__ import annotations
 

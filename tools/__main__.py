@@ -33,11 +33,9 @@ def main(arguments: list[str]) -> int:
             environment = {**os.environ, "PATH": path}
             if name == catalogue.PULUMI.name:
                 rest = pulumi_home.arguments(rest, environment)
-            sys.stdout.flush()
             os.execvpe(name, [name, *rest], environment)
-        case _:
-            print(f"{USAGE}; NAME is one of {', '.join(catalogue.BY_NAME)}", file=sys.stderr)
-            return 2
+    print(f"{USAGE}; NAME is one of {', '.join(catalogue.BY_NAME)}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

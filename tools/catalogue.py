@@ -67,7 +67,7 @@ class Tool:
         return binary if binary.exists() else None
 
     def locate(self) -> Path | None:
-        """The tool to use: the cached build of the pinned version first, because asking a tool its version takes time."""
+        """The tool to use: the cached build of the pinned version first, because asking a version takes time."""
         return self.built() or self.on_path()
 
 

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 from tools.catalogue import ToolError
@@ -72,7 +73,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def _stack(command: list[str]) -> str | None:
-    for flag, value in zip(command, command[1:], strict=False):
+    for flag, value in pairwise(command):
         if flag in ("--stack", "-s"):
             return value
     return None

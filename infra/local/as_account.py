@@ -1,7 +1,7 @@
 """`python -m infra.local.as_account ACCOUNT COMMAND …`: gives up root, then becomes the command.
 
-A program of its own, because `subprocess` with `user=` forks the caller, and a process that serves gRPC does not survive
-that: the child now and then ends in a segmentation fault.
+A program of its own, because `subprocess` with `user=` forks its caller, and the fork of a process that serves gRPC now
+and then ends in a segmentation fault.
 """
 
 from __future__ import annotations

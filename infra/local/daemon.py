@@ -1,4 +1,4 @@
-"""The supervisor daemon as a Pulumi resource: `destroy` ends it after everything it runs, `refresh` notices when it died."""
+"""The supervisor daemon as a Pulumi resource: `destroy` ends it last, `refresh` notices when it died."""
 
 from __future__ import annotations
 

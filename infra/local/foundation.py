@@ -30,8 +30,7 @@ def foundation(settings: Settings) -> Foundation:
     Raises:
         RunError: a tool that the parts are made of is neither installed nor built.
     """
-    assert settings.local is not None, "settings guarantee the section of their target"
-    local, paths = settings.local, layout()
+    local, paths = settings.local or Local(), layout()
     secrets = {
         name: Secret(name, size=32, layout=paths).value
         for name in (

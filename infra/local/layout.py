@@ -9,7 +9,7 @@ from pathlib import Path
 from tools import pulumi_home
 
 SOCKET_PATH_LIMIT = 100
-"""Bytes in the path of a Unix socket: 107 on Linux, 103 on macOS, less the suffix that supervisor adds while it binds."""
+"""Bytes in a Unix socket's path: 107 on Linux, 103 on macOS, less the suffix that supervisor adds while it binds."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def layout() -> Layout:
     found = Layout(pulumi_home.state_dir().resolve())
     if len(os.fsencode(found.socket)) > SOCKET_PATH_LIMIT:
         raise ValueError(
-            f"state directory {found.root}: its path is too long for a Unix socket (limit {SOCKET_PATH_LIMIT} bytes with the "
-            "socket's name); set MLFLOW_PLATFORM_STATE to a shorter directory"
+            f"state directory {found.root}: its path is too long for a Unix socket in it (limit {SOCKET_PATH_LIMIT} "
+            "bytes); set MLFLOW_PLATFORM_STATE to a shorter directory"
         )
     return found
 

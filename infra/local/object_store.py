@@ -1,4 +1,4 @@
-"""S3 on this machine: versitygw over a directory, one versioned bucket, and an account for the tracking server alone."""
+"""S3 on this machine: versitygw over a directory, one versioned bucket, an account for the tracking server alone."""
 
 from __future__ import annotations
 
@@ -106,10 +106,11 @@ class BucketProvider(LocalProvider):
     @staticmethod
     def _ensure(props: dict[str, Any]) -> None:
         endpoint, bucket, root_secret = props["endpoint"], props["bucket"], props["root_secret_key"]
-        account = f"<Account><Access>{ACCESS_KEY}</Access><Secret>{escape(props['secret_key'])}</Secret><Role>user</Role></Account>"
+        secret = f"<Secret>{escape(props['secret_key'])}</Secret>"
+        account = f"<Account><Access>{ACCESS_KEY}</Access>{secret}<Role>user</Role></Account>"
         created = _admin(endpoint, root_secret, "/create-user", account)
         if created.status_code == httpx.codes.CONFLICT:
-            change = f"<MutableProps><Secret>{escape(props['secret_key'])}</Secret></MutableProps>"
+            change = f"<MutableProps>{secret}</MutableProps>"
             created = _admin(endpoint, root_secret, f"/update-user?access={ACCESS_KEY}", change)
         _expect(created, f"account {ACCESS_KEY!r}")
         s3 = boto3.client(

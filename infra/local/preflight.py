@@ -34,8 +34,8 @@ def _listener(port: int) -> int | None:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:
         return None
-    listening = [each for each in connections if each.status == psutil.CONN_LISTEN and each.laddr.port == port]
-    return listening[0].pid if listening else None
+    listening = [each for each in connections if each.status == psutil.CONN_LISTEN]
+    return next((each.pid for each in listening if each.laddr and each.laddr.port == port), None)
 
 
 def _describe(pid: int | None) -> str:
@@ -52,5 +52,6 @@ def disk_full(path: Path) -> str | None:
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
     free = shutil.disk_usage(existing).free
     if free < MINIMUM_FREE_BYTES:
-        return f"only {free // 1024**2} MiB are free under {existing}; expected at least {MINIMUM_FREE_BYTES // 1024**2} MiB"
+        wanted = MINIMUM_FREE_BYTES // 1024**2
+        return f"only {free // 1024**2} MiB are free under {existing}; expected at least {wanted} MiB; make room"
     return None

@@ -1,4 +1,4 @@
-"""A long-running local process as a Pulumi resource: preview shows its changes, `up` restarts it only when it changed."""
+"""A long-running local process as a Pulumi resource: preview shows changes, `up` restarts it only when it changed."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from infra.workloads.spec import FileRef, Text
 
 @dataclass(frozen=True)
 class ProcessArgs:
-    """What to run. `ready` is the URL that tells when it is ready, see `readiness.wait_until_ready`; `ports` it will bind.
+    """What to run. `ready` is the URL that tells when it is (see `readiness.wait_until_ready`); `ports` it will bind.
 
-    `secret_env` and `secret_files` are encrypted in the state and reach the process through files that only the owner reads.
+    `secret_env` and `secret_files` are encrypted in the state and reach the process through files of the owner's only.
     """
 
     command: Sequence[Text | FileRef]

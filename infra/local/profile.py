@@ -1,4 +1,4 @@
-"""`platform.json` in the state directory: where the platform's parts are, for `mlops` on this machine. Holds no secret."""
+"""`platform.json` in the state directory: where the platform's parts are, for `mlops` here. Holds no secret."""
 
 from __future__ import annotations
 

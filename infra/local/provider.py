@@ -20,7 +20,7 @@ class LocalProvider(ResourceProvider):
     replaced_by: ClassVar[tuple[str, ...]] = ()
 
     def configure(self, req: ConfigureRequest) -> None:
-        """Runs once in the provider's process, whose module `pulumi.dynamic.__main__` shows every error with its trace."""
+        """Runs once in the provider's process, whose main module (`pulumi.dynamic`) shows errors with their trace."""
         main = sys.modules["__main__"]
         if getattr(main, "traceback", None) is traceback:
             main.traceback = _Messages  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Runs workloads as supervised processes on a loopback address: a process for each container, `before` to completion."""
+"""Runs workloads as supervised processes on a loopback address: a process a container, `before` to completion."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class LocalRuntime:
 
 @cache
 def _release() -> str:
-    """Names the code that the processes run, so that `up` after an update restarts them: an image's digest, elsewhere."""
+    """Names the code that the processes run, as an image's digest elsewhere: `up` after an update restarts them."""
     project = catalogue.TOOLS_DIR.parent
     sources = [project / "requirements.lock", *sorted((project / "mlops").rglob("*.py"))]
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]

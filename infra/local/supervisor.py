@@ -147,7 +147,7 @@ class Supervisor:
     def _call(self, method: str, *arguments: object) -> Any:
         transport = SupervisorTransport(None, None, serverurl=f"unix://{self._layout.socket}")
         with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as proxy:
-            function = proxy
+            function: Any = proxy
             for part in method.split("."):
                 function = getattr(function, part)
             return function(*arguments)

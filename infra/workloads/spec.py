@@ -1,7 +1,7 @@
 """What a workload is, independent of where it runs. A runtime (`contracts.Runtime`) turns it into something that runs.
 
 All containers of a workload share one loopback network and one identity, as in a Kubernetes pod; a runtime on one
-machine gives each a process. A command names a file of the container by `FileRef`, since only the runtime knows its path.
+machine gives each a process. A command names a file of its container by `FileRef`: only the runtime knows the path.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Workload:
     reaches: frozenset[Literal["database", "artifacts", "identity", "tracking"]] = frozenset()
     token_audience: str | None = None
     awaits_readiness: bool = True
-    """False where readiness depends on what users do later, such as training the model to serve: `run` waits for life only."""
+    """False where readiness depends on what users do later, such as training a model: `run` waits for life only."""
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""The ASGI application of a model server's worker: MLflow's own scoring server, plus what it serves and whether it does.
+"""The ASGI application of a model server's worker: MLflow's scoring server, plus what it serves and whether it does.
 
 Without a version to serve, or with one that does not load, the worker stays up and says why on `/health` (503).
 """

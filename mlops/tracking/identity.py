@@ -1,15 +1,15 @@
 """MLflow's `authorization_function`: who sends this request, proven by the token itself.
 
-Nothing but a verified token names a user. `X-Forwarded-*` and other headers are never read, so that reaching MLflow's port
-directly yields no one's identity. A user is provisioned in MLflow's own store on the first request, with the roles that
-the token's groups hold; an identity that belongs to no team gets 403, never a default role.
+Nothing but a verified token names a user. `X-Forwarded-*` and other headers are never read, so that reaching MLflow's
+port directly yields no one's identity. A user is provisioned in MLflow's own store on the first request, with the roles
+that the token's groups hold; an identity that belongs to no team gets 403, never a default role.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -81,7 +81,7 @@ def _provision(identity: Identity) -> None:
 def synchronize(store: SqlAlchemyStore, identity: Identity) -> None:
     """Makes the user in MLflow's store be what the token says: the same roles, no more and no fewer.
 
-    Grants that MLflow gave a user for creating something count only while the user still holds a role in that workspace.
+    Grants that MLflow gave a user for creating something count only while the user holds a role in that workspace.
     """
     from mlflow.exceptions import MlflowException
 
@@ -103,7 +103,7 @@ def synchronize(store: SqlAlchemyStore, identity: Identity) -> None:
             role = store.get_role_by_name(workspace, name)
         except MlflowException:
             continue  # a team that the migration has not made yet: no role, hence no access
-        _unless_exists(lambda role_id=role.id: store.assign_role_to_user(user.id, role_id))
+        _unless_exists(partial(store.assign_role_to_user, user.id, role.id))
 
 
 def _unless_exists(change: Callable[[], object]) -> None:

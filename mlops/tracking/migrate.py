@@ -39,13 +39,10 @@ def migrate() -> None:
     from mlflow.store.db import utils
     from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore as WorkspaceStore
 
-    from mlops.registry import ledger
-
     backend = os.environ["MLFLOW_BACKEND_STORE_URI"]
     engine = utils.create_sqlalchemy_engine_with_retry(backend)
     utils._safe_initialize_tables(engine)
     utils._upgrade_db(engine)
-    ledger.migrate(engine)
     ledger.migrate(engine)
     auth_store.init_db(os.environ["MLOPS_AUTH_DATABASE_URI"])
     if not auth_store.has_user(ADMINISTRATOR):

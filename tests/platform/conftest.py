@@ -1,4 +1,4 @@
-"""The running platform: brought up once by the real engine, real PostgreSQL, S3 gateway, OIDC provider, proxy and MLflow."""
+"""The running platform, brought up once by the real engine: PostgreSQL, S3 gateway, OIDC provider, proxy, MLflow."""
 
 from __future__ import annotations
 

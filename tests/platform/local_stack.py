@@ -1,4 +1,4 @@
-"""A local stack of its own for the tests: a copy of the project in a temporary directory, on free ports, run by the real engine."""
+"""A local stack for the tests: a copy of the project in a temporary directory, on free ports, run by the engine."""
 
 from __future__ import annotations
 
@@ -54,7 +54,12 @@ class LocalStack:
         document = yaml.safe_load((directory / "Pulumi.local.yaml").read_text())
         settings = {key.removeprefix(PREFIX): value for key, value in document["config"].items()}
         ports = iter(free_ports(6 + len(settings["models"])))
-        settings["tracking"] |= {"port": next(ports), "server_port": next(ports), "management_port": next(ports), "workers": 2}
+        settings["tracking"] |= {
+            "port": next(ports),
+            "server_port": next(ports),
+            "management_port": next(ports),
+            "workers": 2,
+        }
         settings["local"] |= {
             "database_port": next(ports),
             "object_store_port": next(ports),
@@ -126,7 +131,12 @@ class LocalStack:
     def token(self, email: str, audience: str = "mlops-cli") -> str:
         """An id token for a seeded user, through the provider's authorization code flow as a browser would."""
         callback = "http://127.0.0.1/callback"
-        query = {"response_type": "code", "client_id": audience, "redirect_uri": callback, "scope": "openid email groups"}
+        query = {
+            "response_type": "code",
+            "client_id": audience,
+            "redirect_uri": callback,
+            "scope": "openid email groups",
+        }
         with httpx.Client(base_url=self.issuer, trust_env=False, timeout=30) as client:
             answer = client.post("/oauth2/authorize", params=query, data={"sub": email})
             form = {"grant_type": "authorization_code", "redirect_uri": callback, "client_id": audience}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import psutil
@@ -24,7 +24,9 @@ GRACE = "grace@example.com"
 def changes(output: str) -> dict[str, int]:
     """The engine's own summary: how many resources it created, updated, replaced, deleted or left alone."""
     summary = output.rpartition("Resources:")[2]
-    return {word: int(count) for count, word in re.findall(r"(\d+) (created|updated|replaced|deleted|unchanged)", summary)}
+    return {
+        word: int(count) for count, word in re.findall(r"(\d+) (created|updated|replaced|deleted|unchanged)", summary)
+    }
 
 
 def listening(port: int) -> bool:
@@ -32,7 +34,12 @@ def listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@retry(retry=retry_if_exception_type((AssertionError, httpx.HTTPError)), stop=stop_after_delay(60), wait=wait_fixed(0.2), reraise=True)
+@retry(
+    retry=retry_if_exception_type((AssertionError, httpx.HTTPError)),
+    stop=stop_after_delay(60),
+    wait=wait_fixed(0.2),
+    reraise=True,
+)
 def experiments_readable(stack: LocalStack, token: str) -> set[str]:
     with stack.api(token) as client:
         response = client.post("/api/2.0/mlflow/experiments/search", json={"max_results": 100})
@@ -83,9 +90,9 @@ def test_files_of_the_stack_are_for_their_owner_only(stack: LocalStack) -> None:
     assert open_to_others == []
 
 
-def _reachable(path: os.PathLike[str], stack: LocalStack) -> bool:
+def _reachable(path: Path, stack: LocalStack) -> bool:
     """Whether every directory between the state directory and the file may be listed by others."""
-    inner = [parent for parent in __import__("pathlib").Path(path).parents if parent.is_relative_to(stack.state)]
+    inner = [parent for parent in path.parents if parent.is_relative_to(stack.state)]
     return all(stat.S_IMODE(parent.stat().st_mode) & 0o055 for parent in inner)
 
 
@@ -141,9 +148,9 @@ def test_a_taken_port_is_one_clear_line_and_starts_nothing(stack: LocalStack) ->
 @pytest.mark.parametrize(
     ("section", "change", "expected"),
     [
-        ("tracking", {"wrokers": 4}, 'tracking.wrokers = 4: no such setting'),
+        ("tracking", {"wrokers": 4}, "tracking.wrokers = 4: no such setting"),
         ("tracking", {"workers": "four"}, 'tracking.workers = "four"'),
-        ("local", {"address": "0.0.0.0"}, "must be a loopback address"),
+        ("local", {"address": "192.168.0.1"}, "must be a loopback address"),
         ("local", {"identity_port": 5999, "database_port": 5999}, "port 5999 is used twice"),
     ],
 )
@@ -166,7 +173,14 @@ def test_a_bad_setting_is_one_clear_line_and_starts_nothing(
 def test_a_second_up_at_the_same_time_is_refused_and_harms_nothing(stack: LocalStack) -> None:
     command = [sys.executable, "-m", "tools", "run", "pulumi", "up", "--yes", "--skip-preview", "--stack", "local"]
     both = [
-        subprocess.Popen(command, cwd=stack.directory, env=stack.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        subprocess.Popen(
+            command,
+            cwd=stack.directory,
+            env=stack.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         for _ in range(2)
     ]
     outputs = [each.communicate()[0] for each in both]
