@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -45,8 +45,8 @@ UNKNOWN = _Unknown()
 class Resource:
     """One registered resource; `inputs` are in the provider's wire spelling (camelCase), secrets shown in the clear.
 
-    `dependencies` holds every URN that must exist before this resource and must outlive it. `secrets` names the
-    top-level inputs that contain a secret.
+    `dependencies` holds every URN that must exist before this resource and must outlive it, `property_dependencies` those
+    that each top-level input was made from. `secrets` names the top-level inputs that contain a secret.
     """
 
     type: str
@@ -57,6 +57,7 @@ class Resource:
     provider: str = ""
     custom: bool = True
     dependencies: frozenset[str] = frozenset()
+    property_dependencies: Mapping[str, frozenset[str]] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     protect: bool = False
     retain_on_delete: bool = False
@@ -209,6 +210,9 @@ class _Recorder(mocks.MockMonitor):
                 provider=request.provider.rpartition("::")[0],
                 custom=request.custom,
                 dependencies=frozenset(request.dependencies),
+                property_dependencies={
+                    key: frozenset(found.urns) for key, found in request.propertyDependencies.items()
+                },
                 secrets=secrets,
                 protect=request.protect,
                 retain_on_delete=request.retainOnDelete,
