@@ -79,7 +79,7 @@ def _database(
         "database",
         ProcessArgs(
             command=postgres.server_command(str(paths.data / "postgres"), local.address, local.database_port),
-            ready=f"tcp://{local.address}:{local.database_port}",
+            ready=f"postgresql://{local.address}:{local.database_port}",
             address=local.address,
             ports=[local.database_port],
             stop_signal="INT",  # PostgreSQL's fast shutdown

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from psycopg.pq import PGconn, Ping
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from infra.local.provider import LocalError
@@ -36,7 +36,7 @@ class StartFailed(LocalError):
 
 
 def wait_until_ready(name: str, url: str, seconds: int, status: Callable[[], Status], log: Path) -> None:
-    """Returns once `url` answers: `http://…` with a status below 400, `tcp://host:port` with an open connection.
+    """Returns once `url` answers: `http://…` with a status below 400, `postgresql://host:port` by taking connections.
 
     Raises:
         StartFailed: the process ended for good or time and again, or `seconds` have passed.
@@ -64,17 +64,15 @@ def wait_until_ready(name: str, url: str, seconds: int, status: Callable[[], Sta
 
 
 def probe(url: str) -> None:
-    """Asks once.
+    """Asks once; a PostgreSQL server is asked as `pg_isready` does, since its port opens before it takes connections.
 
     Raises:
-        NotReady: no connection, or a status of 400 and above.
+        NotReady: no answer, a status of 400 and above, or a server that is still starting up.
     """
-    if url.startswith("tcp://"):
-        host, _, port = url.removeprefix("tcp://").rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=2).close()
-        except OSError as error:
-            raise NotReady(f"{url}: {error}") from None
+    if url.startswith("postgresql://"):
+        answer = PGconn.ping(url.encode())
+        if answer != Ping.OK:
+            raise NotReady(f"{url}: {answer.name.lower()}")
         return
     try:
         response = httpx.get(url, timeout=5, trust_env=False)
