@@ -9,6 +9,7 @@ import os
 
 from starlette.types import ASGIApp
 
+from mlops.tracking.assistant import WithoutAssistant
 from mlops.tracking.management import ManagementPort
 
 
@@ -20,10 +21,11 @@ def create_app() -> ASGIApp:
     os.environ[_MLFLOW_SGI_NAME.name] = "uvicorn"
     from mlflow.server import app, auth
 
-    from mlops.tracking import protection
+    from mlops.tracking import artifacts, protection
 
+    artifacts.install()
     protection.install(app)
-    application: ASGIApp = auth.create_app()
+    application: ASGIApp = WithoutAssistant(auth.create_app())
     return ManagementPort(application, engine=auth.store.engine, port=_management_port())
 
 
