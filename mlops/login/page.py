@@ -38,14 +38,15 @@ _PAGE = Template(
 <div class="mark" aria-hidden="true">$mark</div>
 <h1>$title</h1>
 <p>$detail</p>
-</main>
+$action</main>
 </body>
 </html>
 """
 )
 
 
-def page(*, title: str, detail: str, succeeded: bool) -> str:
-    """The HTML document; `title` and `detail` are shown as they are, never as markup."""
+def page(*, title: str, detail: str, succeeded: bool, action: tuple[str, str] | None = None) -> str:
+    """The HTML document; the texts are shown as they are, never as markup. `action` is a link: its text and target."""
     mark, colour = ("✓", "#1a7f4b") if succeeded else ("!", "#b3261e")
-    return _PAGE.substitute(title=escape(title), detail=escape(detail), mark=mark, colour=colour)
+    link = f'<p><a href="{escape(action[1])}">{escape(action[0])}</a></p>\n' if action else ""
+    return _PAGE.substitute(title=escape(title), detail=escape(detail), action=link, mark=mark, colour=colour)

@@ -17,6 +17,7 @@ from cachetools import TTLCache
 from flask import Response, g, jsonify, request
 from werkzeug.datastructures import Authorization
 
+from mlops.login.page import page
 from mlops.tracking.identity_settings import identity_settings
 from mlops.tracking.tokens import Identity, InvalidToken, IssuerUnavailable, TokenVerifier
 
@@ -38,7 +39,7 @@ def authenticate() -> Authorization | Response:
     except IssuerUnavailable as error:
         return _refusal(503, "TEMPORARILY_UNAVAILABLE", str(error))
     if not identity.authorized:
-        return _refusal(403, "PERMISSION_DENIED", f"{identity.username} belongs to no team of this platform")
+        return _stranger(identity.username)
     _provision(identity)
     return Authorization("bearer", {"username": identity.username})
 
@@ -59,6 +60,14 @@ def current() -> Identity:
 @lru_cache(maxsize=1)
 def _verifier() -> TokenVerifier:
     return TokenVerifier(identity_settings())
+
+
+def _stranger(username: str) -> Response:
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
+        return _refusal(403, "PERMISSION_DENIED", f"{username} belongs to no team of this platform")
+    detail = f"{username} belongs to no team of this platform. Ask the team that you work with to add you to its group."
+    html = page(title="No access", detail=detail, succeeded=False, action=("Sign out", "/oauth2/sign_out"))
+    return Response(html, status=403, mimetype="text/html", headers={"Cache-Control": "no-store"})
 
 
 def _refusal(status: int, code: str, message: str) -> Response:
