@@ -42,7 +42,7 @@ def policy(
     return NetworkPolicySpecArgs(
         pod_selector=LabelSelectorArgs(match_labels={labels.NAME: name}),
         policy_types=["Ingress", "Egress"],
-        ingress=_ingress(name, containers, args),
+        ingress=_ingress(name, containers, args) or None,
         egress=[_dns(args), *(_egress(to) for reach in sorted(reaches) for to in _destinations(name, reach, args))],
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-from pulumi.runtime import mocks
+from pulumi.runtime import mocks, rpc
 
 from infra.computed import autonamed
 from infra.kubernetes import Destination, KubernetesRuntime, KubernetesRuntimeArgs
@@ -118,7 +118,7 @@ def record(program: Callable[[], pulumi.Output[Any] | None]) -> Recorded:
 
     class Answers(mocks.Mocks):
         def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-            inputs = _whole(dict(args.inputs))
+            inputs = _plain(dict(args.inputs))
             if args.typ.startswith("kubernetes:"):
                 inputs |= autonamed(args.name, inputs)
                 recorded.manifests.append(manifest(args.name, inputs))
@@ -154,10 +154,12 @@ def platform() -> Recorded:
     return record(program)
 
 
-def _whole(value: Any) -> Any:
-    """Numbers as Kubernetes wants them: the mocks' wire format knows only floats."""
+def _plain(value: Any) -> Any:
+    """Plain values out of the mocks' wire format, in which secrets are wrapped and all numbers are floats."""
+    if isinstance(value, dict) and value.get(rpc._special_sig_key) == rpc._special_secret_sig:
+        return _plain(value["value"])
     if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_whole(item) for item in value]
+        return [_plain(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
