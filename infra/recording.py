@@ -18,7 +18,8 @@ from typing import Any
 import yaml
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import mocks, rpc, set_all_config
-from pulumi.runtime.settings import configure, set_root_resource
+from pulumi.runtime.rpc_manager import RPCManager
+from pulumi.runtime.settings import SETTINGS, configure, set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
 from infra import settings, stack
@@ -45,8 +46,8 @@ UNKNOWN = _Unknown()
 class Resource:
     """One registered resource; `inputs` are in the provider's wire spelling (camelCase), secrets shown in the clear.
 
-    `dependencies` holds every URN that must exist before this resource and must outlive it, `property_dependencies` those
-    that each top-level input was made from. `secrets` names the top-level inputs that contain a secret.
+    `dependencies` holds every URN that must exist before this resource and must outlive it; `property_dependencies`
+    those that each top-level input was made from. `secrets` names the top-level inputs that contain a secret.
     """
 
     type: str
@@ -137,7 +138,10 @@ def _run(stack_name: str, config: Mapping[str, Any], unknown: bool) -> Recording
             callbacks=None,
         )
     )
-    set_root_resource(None)  # type: ignore[arg-type]  # a recording of another stack may have left its own
+    # Nothing of an earlier recording, least of all of one that failed, may be waited for in this one.
+    SETTINGS.rpc_manager = RPCManager()  # type: ignore[no-untyped-call]
+    SETTINGS.outputs, SETTINGS.lock = set(), Lock()
+    set_root_resource(None)  # type: ignore[arg-type]
     set_all_config({f"{project}:{key}": _text(value) for key, value in config.items()}, [])
     asyncio.run(_in_time(stack_name))
     return Recording(stack_name, tuple(monitor.recorded), monitor.outputs, monitor.secret_outputs)

@@ -52,7 +52,9 @@ class _Parts:
         self._access_logs = AccessLogs("access-logs", AccessLogsArgs(here), opts)
         self._images = Images("images", ImagesArgs(here), opts)
         self._cluster = Cluster(
-            "cluster", ClusterArgs(here, section.cluster, self._network.private_subnets, log_key), opts
+            "cluster",
+            ClusterArgs(here, section.cluster, self._network.private_subnets, log_key),
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[self._network])),  # nodes join by NAT
         )
         self._database = Database(
             "database",
