@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from mlops.errors import PlatformError
 from mlops.login.cli import app as login
+from mlops.operations.diagnose import app as diagnose
 from mlops.operations.status import app as status
 from mlops.registry.cli import app as registry
 from mlops.search.cli import app as search
@@ -22,6 +23,7 @@ from mlops.tracking.cli import app as tracking
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False, add_completion=False)
 app.add_typer(login)
 app.add_typer(status)
+app.add_typer(diagnose)
 app.add_typer(registry)
 app.add_typer(search)
 app.add_typer(tracking, name="tracking", help="Run and prepare the tracking server (inside its image).")
