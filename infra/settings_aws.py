@@ -177,9 +177,13 @@ class Oidc(Section):
 
 
 class Cognito(Section):
-    """A user pool of the stack's own, so that an AWS account is all it takes. `prefix` is its sign-in host's name."""
+    """A user pool of the stack's own, so that an AWS account is all it takes. `prefix` is its sign-in host's name.
+
+    Cognito compares redirects with their port, so people sign in with `mlops login --port 8250`.
+    """
 
     prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,61}[a-z0-9]$")]
+    cli_redirect: str = "http://127.0.0.1:8250/callback"
 
 
 class Identity(Section):
@@ -203,7 +207,7 @@ class Backups(Section):
     """AWS Backup, beside the database's own point-in-time recovery.
 
     `lock` is the vault's: `governance` can be lifted by an administrator, `compliance` by nobody once `lock_grace_days`
-    have passed. `restore_test` restores the newest backups every week and deletes them again.
+    have passed. `restore_test` restores the newest copy of the database every week and deletes it again.
     """
 
     retention_days: Annotated[int, Field(ge=1, le=3650)]
