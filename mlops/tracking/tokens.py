@@ -123,6 +123,8 @@ class TokenVerifier:
             raise InvalidToken(f"the identity provider has not verified the address {name!r}")
         username = issuer.username_prefix + name
         listed = claims.get(issuer.groups_claim)
+        if isinstance(listed, str):  # GitHub's `repository` is one name, not a list of names
+            listed = [listed]
         groups = {issuer.group_prefix + str(group) for group in listed} if isinstance(listed, list) else set()
         roles: dict[str, set[str]] = {}
         for team in self._settings.teams:
