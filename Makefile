@@ -5,7 +5,7 @@ BIN := .venv/bin
 PULUMI := $(PYTHON) -m tools run pulumi
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo status down purge preview refresh test test-all check format bench lock tools
+.PHONY: help up demo status down purge preview refresh test stack cost test-all check format bench lock tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -30,6 +30,12 @@ preview: .venv/ready tools ## show what `up` would change
 
 refresh: .venv/ready tools ## compare the recorded state with what is really there
 	$(PULUMI) refresh --stack $(STACK) --yes
+
+stack: .venv/ready ## write the settings of an ephemeral AWS stack: make stack NAME=pr-123 FROM=dev
+	$(BIN)/python -m infra.ephemeral $(NAME) --source $(or $(FROM),dev)
+
+cost: .venv/ready ## what an AWS stack costs a month: make cost STACK=prod
+	$(BIN)/python -m infra.cost $(STACK)
 
 test: .venv/ready tools ## run the tests: unit, recorded stacks, policies, the running platform, browser
 	$(BIN)/pytest -n 2
