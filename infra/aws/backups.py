@@ -22,10 +22,9 @@ POLICIES = (
 NIGHTLY, WEEKLY = "cron(0 3 * * ? *)", "cron(0 6 ? * SUN *)"
 
 
-def backup_role(scope: Scope, opts: pulumi.ResourceOptions) -> Role:
+def backup_role(opts: pulumi.ResourceOptions) -> Role:
     """The role that AWS Backup reads and restores with; the artifact bucket's policy has to know it."""
-    condition = {"StringEquals": {"aws:SourceAccount": scope.account_id}}
-    return service_role("backup", "backup.amazonaws.com", opts, managed=POLICIES, condition=condition)
+    return service_role("backup", "backup.amazonaws.com", opts, managed=POLICIES)
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class _Parts:
     def _keep(self) -> Artifacts:
         """The artifacts, and the copies of them and of the database."""
         section = self._section
-        copying = None if section.backups is None else backups.backup_role(self._scope, self._opts)
+        copying = None if section.backups is None else backups.backup_role(self._opts)
         artifacts = Artifacts(
             "artifacts",
             ArtifactsArgs(

@@ -36,7 +36,11 @@ def service_role(
     actions: Sequence[str] = ("sts:AssumeRole",),
     condition: Mapping[str, Any] | None = None,
 ) -> Role:
-    """A role that `service` assumes (under `condition`), with `statements` inline and AWS's `managed` policies."""
+    """A role that `service` assumes (under `condition`), with `statements` inline and AWS's `managed` policies.
+
+    A condition on `aws:SourceAccount` belongs only where the service's documentation says that it sends one: EC2, S3
+    replication and AWS Backup do not, and rely on a role being passed within its own account only.
+    """
     trust: dict[str, Any] = {"Effect": "Allow", "Principal": {"Service": service}, "Action": list(actions)}
     if condition:
         trust["Condition"] = condition

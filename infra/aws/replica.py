@@ -45,7 +45,6 @@ class Replica(pulumi.ComponentResource):
             name,
             "s3.amazonaws.com",
             child,
-            condition={"StringEquals": {"aws:SourceAccount": args.scope.account_id}},
             statements=[
                 allow("Source", ["s3:GetReplicationConfiguration", "s3:ListBucket"], [args.source.arn]),
                 allow(

@@ -13,6 +13,8 @@ from tests.stacks.reading import documents, statements
 
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 ROLE = "aws:iam/role:Role"
+WITHOUT_SOURCE = {"ec2.amazonaws.com", "s3.amazonaws.com", "backup.amazonaws.com"}
+"""Services that are not documented to send the account that they act for."""
 
 
 def described(action: str) -> list[dict[str, Any]]:
@@ -59,7 +61,7 @@ def test_no_role_can_be_assumed_by_a_confused_deputy(aws_stack: Recording) -> No
     for role in roles:
         (trust,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
         assert set(trust["Principal"]) == {"Service"}
-        if trust["Principal"]["Service"] != "ec2.amazonaws.com":  # EC2 sends no source account
+        if trust["Principal"]["Service"] not in WITHOUT_SOURCE:
             assert trust["Condition"]["StringEquals"]["aws:SourceAccount"] == "111122223333"
 
 
