@@ -5,7 +5,7 @@ BIN := .venv/bin
 PULUMI := $(PYTHON) -m tools run pulumi
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo status down purge preview refresh test stack cost test-all check format bench lock tools
+.PHONY: help up demo status down purge preview refresh test stack cost test-all test-cluster test-images images manifests check format bench lock tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -39,6 +39,18 @@ cost: .venv/ready ## what an AWS stack costs a month: make cost STACK=prod
 
 test: .venv/ready tools ## run the tests: unit, recorded stacks, policies, the running platform, browser
 	$(BIN)/pytest -n 2
+
+test-cluster: .venv/ready ## apply each stack's Kubernetes objects to a real API server, built from source once
+	$(PYTHON) -m tools install etcd kube-apiserver kube-controller-manager && $(BIN)/pytest tests/cluster
+
+test-images: .venv/ready tools ## build the images and run them against real PostgreSQL and S3; needs a container engine
+	$(BIN)/pytest -rs tests/images
+
+images: .venv/ready ## build the container images with docker or buildah: make images ARGS="--tag 1.0.0"
+	$(BIN)/python -m images.build $(ARGS)
+
+manifests: .venv/ready ## write a stack's Kubernetes objects as YAML: make manifests STACK=prod
+	$(BIN)/python -m infra.kubernetes.manifests $(STACK)
 
 check: .venv/ready ## lint, formatting and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
