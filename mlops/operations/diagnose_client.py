@@ -246,7 +246,7 @@ class Path:
             ) from None
 
     def _raise_for_server(self, answer: httpx.Response) -> None:
-        if answer.status_code in (502, 503, 504):
+        if answer.status_code in (502, 503, 504) and "error_code" not in answer.text:  # not from MLflow
             raise Trouble(
                 f"HTTP {answer.status_code}: {_said(answer)}",
                 "the proxy runs, but the tracking server behind it does not answer",

@@ -149,7 +149,7 @@ def test_a_part_that_is_down_is_named(
     with _stopped(breakable, part):
         trouble = only_trouble(diagnose(stack=breakable))
     assert trouble["step"] == step
-    assert cause in trouble["cause"]
+    assert cause in trouble["cause"], trouble
 
 
 @pytest.fixture
