@@ -20,6 +20,7 @@ _PAGE = Template(
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title>
+<link rel="icon" href="data:,">
 <style>
   :root { --back: #f5f6f8; --card: #fff; --soft: #555; color-scheme: light dark;
           font-family: system-ui, sans-serif; line-height: 1.5 }
@@ -30,7 +31,7 @@ _PAGE = Template(
   .mark { width: 3.5rem; height: 3.5rem; margin: auto; border-radius: 50%; display: grid; place-items: center;
           font-size: 1.8rem; color: #fff; background: $colour }
   h1 { font-size: 1.35rem; margin: 1rem 0 .5rem }
-  p { margin: 0; overflow-wrap: anywhere; color: var(--soft) }
+  p { margin: 0 0 .75rem; overflow-wrap: anywhere; color: var(--soft) }
 </style>
 </head>
 <body>
