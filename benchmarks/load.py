@@ -20,6 +20,7 @@ TIMEOUT_SECONDS = 60
 class Slice:
     """What one server did in one slice of time: requests per second over all clients, and latencies in milliseconds."""
 
+    count: int
     rate: float
     p50: float
     p95: float
@@ -103,4 +104,4 @@ def drive(group: Sequence[Client], request: Callable[[Client], None], seconds: f
         latencies = [each for part in pool.map(loop, group) for each in part]
     elapsed = time.perf_counter() - start
     percentiles = statistics.quantiles(latencies, n=20)
-    return Slice(rate=len(latencies) / elapsed, p50=percentiles[9] * 1000, p95=percentiles[18] * 1000)
+    return Slice(len(latencies), rate=len(latencies) / elapsed, p50=percentiles[9] * 1000, p95=percentiles[18] * 1000)

@@ -1,6 +1,7 @@
 """How fast the local stack comes and goes, how much memory the tracking server takes, and what it lets through.
 
-`python -m benchmarks.local_stack` prints one JSON line; times in seconds, memory in MiB, rates in requests per second.
+`python -m benchmarks.local_stack` prints one JSON line; times in seconds, memory in MiB (PSS after the load), rates in
+requests per second, `cpu_ms` in milliseconds of processor time a request takes in the server, its proxy and PostgreSQL.
 Memory and rates are compared with stock MLflow (`benchmarks.stock`) in the same run: both servers stand side by side
 and take turns under the same load, round by round, so that whatever else the machine does meets both. Nothing here
 passes or fails. The issue's targets: warm up <= 60, unchanged up <= 12, down <= 15, memory ratio <= 0.45, rate ratios
@@ -10,6 +11,7 @@ passes or fails. The issue's targets: warm up <= 60, unchanged up <= 12, down <=
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import shutil
@@ -17,16 +19,21 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from benchmarks import load, memory, stock
+import psutil
+
+from benchmarks import load, processes, stock
 from tests.platform.local_stack import LocalStack
 
-USER = "grace@example.com"
+USER, TEAM = "grace@example.com", "iris"
 WORKERS = 4
+Result = dict[str, Any]
 
 
 def main() -> None:
@@ -38,14 +45,36 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=8, help="concurrent clients (default 8)")
     options = parser.parse_args()
     with _stack() as stack:
-        result = {"machine": _machine(), "mlflow": version("mlflow"), "workers": WORKERS}
+        result: Result = {"machine": _machine(), "mlflow": version("mlflow"), "workers": WORKERS}
         result["lifecycle_s"] = _lifecycle(stack, options.cycles)
         _up(stack)
         with stock.running(stack, WORKERS) as reference:
-            result["throughput"] = _throughput(stack, reference, options.rounds, options.seconds, options.clients)
-            result["memory_mib"] = _memory(stack, reference)
+            result |= compared(stack, reference, options)
         result["load_average_after"] = round(os.getloadavg()[0], 2)
     print(json.dumps(result))
+
+
+def compared(stack: LocalStack, reference: stock.Stock, options: argparse.Namespace) -> Result:
+    """Rates and memory of the two running servers."""
+    supervisor, *_ = stack.processes()
+    programs = supervisor.children()
+    parts = {name: processes.listening(stack.ports[name], programs) for name in ("mlflow", "tracking", "database")}
+    identity = {"Authorization": f"Bearer {stack.token(USER)}", "X-MLFLOW-WORKSPACE": TEAM}
+    servers = (
+        _Server("platform", stack.tracking_url, identity, [parts["tracking"], parts["mlflow"]]),
+        _Server("stock", reference.url, {}, [reference.process]),
+    )
+    for each in (parts["mlflow"], reference.process):
+        processes.settle(each)
+    return {"throughput": _throughput(parts, servers, options), "memory_mib": _memory(parts, reference)}
+
+
+@dataclass(frozen=True)
+class _Server:
+    name: str
+    url: str
+    headers: Mapping[str, str]
+    processes: Sequence[psutil.Process]
 
 
 @contextmanager
@@ -63,11 +92,11 @@ def _stack() -> Iterator[LocalStack]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _machine() -> dict[str, object]:
+def _machine() -> Result:
     return {"cpus": os.cpu_count(), "load_average": round(os.getloadavg()[0], 2), "python": sys.version.split()[0]}
 
 
-def _lifecycle(stack: LocalStack, cycles: int) -> dict[str, object]:
+def _lifecycle(stack: LocalStack, cycles: int) -> Result:
     first = _timed(lambda: _up(stack))
     times: dict[str, list[float]] = {"up_unchanged": [], "down": [], "up_warm": []}
     for cycle in range(cycles):
@@ -90,46 +119,47 @@ def _up(stack: LocalStack) -> None:
         stock.answers(url)
 
 
-def _throughput(
-    stack: LocalStack, reference: stock.Stock, rounds: int, seconds: float, count: int
-) -> dict[str, object]:
-    identity = {"Authorization": f"Bearer {stack.token(USER)}", "X-MLFLOW-WORKSPACE": "iris"}
-    groups = {
-        "platform": load.clients(stack.tracking_url, identity, count),
-        "stock": load.clients(reference.url, {}, count),
-    }
-    result: dict[str, object] = {"clients": count, "seconds": seconds, "rounds": rounds}
+def _throughput(parts: Mapping[str, psutil.Process], servers: Sequence[_Server], options: argparse.Namespace) -> Result:
+    groups = {server.name: load.clients(server.url, server.headers, options.clients) for server in servers}
+    result: Result = {"clients": options.clients, "seconds": options.seconds, "rounds": options.rounds}
     for name, request in load.REQUESTS.items():
         for group in groups.values():
-            load.drive(group, request, seconds / 2)
-        slices: dict[str, list[load.Slice]] = {server: [] for server in groups}
-        for turn in range(rounds):
-            for server in sorted(groups, reverse=turn % 2 == 1):
-                slices[server].append(load.drive(groups[server], request, seconds))
-            rates = ", ".join(f"{server} {done[-1].rate:.0f}/s" for server, done in slices.items())
-            _say(f"{name}, round {turn + 1} of {rounds}: {rates}")
-        ratios = [ours.rate / theirs.rate for ours, theirs in zip(slices["platform"], slices["stock"], strict=True)]
-        result[name] = {"ratio": _summary(ratios, 3), **{server: _rates(parts) for server, parts in slices.items()}}
-    for group in groups.values():
-        for client in group:
-            client.close()
+            load.drive(group, request, options.seconds)
+        turns: dict[str, list[_Turn]] = {server.name: [] for server in servers}
+        for number in range(options.rounds):
+            for server in servers if number % 2 == 0 else reversed(servers):
+                measured = [*server.processes, parts["database"]]
+                before = processes.cpu_seconds(measured)
+                done = load.drive(groups[server.name], request, options.seconds)
+                used = processes.cpu_seconds(measured) - before
+                turns[server.name].append(_Turn(done.rate, done.p50, done.p95, 1000 * used / done.count))
+            rates = ", ".join(f"{server} {done[-1].rate:.0f}/s" for server, done in turns.items())
+            _say(f"{name}, round {number + 1} of {options.rounds}: {rates}")
+        pairs = list(zip(turns["platform"], turns["stock"], strict=True))
+        result[name] = {
+            "ratio": _summary([ours.rate / theirs.rate for ours, theirs in pairs], 3),
+            "cpu_ratio": _summary([ours.cpu_ms / theirs.cpu_ms for ours, theirs in pairs], 3),
+            **{server: _turns(done) for server, done in turns.items()},
+        }
     return result
 
 
-def _rates(slices: Sequence[load.Slice]) -> dict[str, object]:
+@dataclass(frozen=True)
+class _Turn:
+    rate: float
+    p50_ms: float
+    p95_ms: float
+    cpu_ms: float
+
+
+def _turns(turns: Sequence[_Turn]) -> Result:
     return {
-        "rate": _summary([each.rate for each in slices], 1),
-        "p50_ms": _summary([each.p50 for each in slices], 1),
-        "p95_ms": _summary([each.p95 for each in slices], 1),
+        field.name: _summary([getattr(turn, field.name) for turn in turns], 1) for field in dataclasses.fields(_Turn)
     }
 
 
-def _memory(stack: LocalStack, reference: stock.Stock) -> dict[str, object]:
-    """Proportional set sizes after the load: the server's whole process tree, and the proxy in front of ours."""
-    supervisor, *_ = stack.processes()
-    programs = supervisor.children()
-    tracking, proxy = (memory.pss(memory.serving(stack.ports[name], programs)) for name in ("mlflow", "tracking"))
-    theirs = memory.pss(reference.process)
+def _memory(parts: Mapping[str, psutil.Process], reference: stock.Stock) -> Result:
+    tracking, proxy, theirs = map(processes.pss, (parts["mlflow"], parts["tracking"], reference.process))
     return {
         "tracking": round(tracking, 1),
         "proxy": round(proxy, 1),

@@ -21,11 +21,12 @@ def create_app() -> ASGIApp:
     os.environ[_MLFLOW_SGI_NAME.name] = "uvicorn"
     from mlflow.server import app, auth
 
-    from mlops.tracking import artifacts, protection
+    from mlops.tracking import artifacts, caching, protection
 
     artifacts.install()
     protection.install(app)
     application: ASGIApp = WithoutAssistant(auth.create_app())
+    caching.install()
     return ManagementPort(application, engine=auth.store.engine, port=_management_port())
 
 

@@ -98,7 +98,7 @@ def synchronize(store: SqlAlchemyStore, identity: Identity) -> None:
         _unless_exists(
             lambda: store.create_user(identity.username, secrets.token_urlsafe(32), is_admin=identity.is_admin)
         )
-    user = store.get_user(identity.username)
+    user = type(store).get_user(store, identity.username)  # as it is, not as `caching` remembers it
     if user.is_admin != identity.is_admin:
         store.update_user(identity.username, is_admin=identity.is_admin)
     wanted = {(workspace, role) for workspace, held in identity.roles.items() for role in held}
