@@ -1,0 +1,1 @@
+"""The production checklist: its points, and what each says about a running platform."""
