@@ -60,10 +60,8 @@ CLUSTER = (
     ),
 )
 BUCKET = (Alarm("5xx", "AWS/S3", "5xxErrors", "Sum", "above", 10, 15, "S3 fails to serve artifacts"),)
-BACKUPS = (
-    Alarm("failed", "AWS/Backup", "NumberOfBackupJobsFailed", "Sum", "above", 0, 60, "A backup failed"),
-    Alarm("restore-failed", "AWS/Backup", "NumberOfRestoreJobsFailed", "Sum", "above", 0, 60, "A restore test failed"),
-)
+BACKUPS = (Alarm("failed", "AWS/Backup", "NumberOfBackupJobsFailed", "Sum", "above", 0, 60, "A backup failed"),)
+RESTORES = (Alarm("failed", "AWS/Backup", "NumberOfRestoreJobsFailed", "Sum", "above", 0, 60, "A restore failed"),)
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ class _Parts:
                 bind="0.0.0.0",  # noqa: S104 - of a pod, behind its network policy
             ),
             runtime=runtime,
-            secrets={name: generated(name, self._opts) for name in ("flask", "kek")},
+            secrets={"flask": generated("flask"), "kek": generated("kek", protect=self._scope.protect)},
             outputs=self._outputs(),
         )
 
@@ -160,6 +160,8 @@ class _Parts:
                 self._opts,
             )
             self._alarms.watch("backups", alarms.BACKUPS, {"BackupVaultName": made.vault})
+            if section.backups.restore_test:
+                self._alarms.watch("restores", alarms.RESTORES, {"ResourceType": "RDS"})
         return artifacts
 
     def _open(self) -> Edge:

@@ -8,7 +8,10 @@ import pulumi_random as random
 BYTES = 32
 
 
-def generated(name: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    """32 random bytes as URL-safe base64, the form in which the OAuth2 proxy takes its cookie secret."""
-    made = random.RandomBytes(name, length=BYTES, opts=opts).base64
+def generated(name: str, *, protect: bool = False) -> pulumi.Output[str]:
+    """32 random bytes as URL-safe base64, the form in which the OAuth2 proxy takes its cookie secret.
+
+    `protect` one that stored data cannot be read without.
+    """
+    made = random.RandomBytes(name, length=BYTES, opts=pulumi.ResourceOptions(protect=protect)).base64
     return pulumi.Output.secret(made.apply(lambda text: text.replace("+", "-").replace("/", "_")))

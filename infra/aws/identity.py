@@ -38,7 +38,7 @@ def identity(args: IdentityArgs, opts: pulumi.ResourceOptions) -> contracts.Iden
     """The platform's identity; `opts` carries the AWS provider."""
     pods = contracts.Issuer(url=args.cluster_issuer, audience=naming.AUDIENCE, username_claim="sub")
     workloads = (pods, GITHUB) if args.settings.github_actions else (pods,)
-    cookie = generated("cookie", opts)
+    cookie = generated("cookie")
     if args.settings.oidc is not None:
         return _external(args.settings.oidc, workloads, cookie, opts)
     assert args.settings.cognito is not None  # noqa: S101 - the settings have exactly one of the two

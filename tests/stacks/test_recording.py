@@ -9,6 +9,7 @@ import pytest
 
 from infra import computed, recording
 from infra.recording import UNKNOWN, Recording
+from infra.settings import SettingsError
 
 
 def test_two_recordings_of_a_stack_in_one_process_are_equal(recorder: Callable[..., Recording]) -> None:
@@ -45,6 +46,14 @@ def test_a_provider_function_without_a_mock_ends_the_recording(monkeypatch: pyte
     monkeypatch.setattr(recording, "CALLS", {})
     with pytest.raises(Exception, match=r"aws:secretsmanager/getSecretVersion.*do not mock"):
         recording.record("prod")
+
+
+def test_bad_settings_end_the_program_before_it_registers_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered: list[str] = []
+    monkeypatch.setattr(recording._Mocks, "new_resource", lambda _, args: registered.append(args.name))
+    with pytest.raises(SettingsError, match=r"aws.database.backup_retention_days|database.backup_retention_days = 0"):
+        recording.record("prod", overrides={"aws.database.backup_retention_days": 0})
+    assert registered == []
 
 
 def test_an_override_reaches_the_program() -> None:

@@ -21,6 +21,7 @@ def test_what_holds_data_is_protected(lasting: Recording) -> None:
     assert {r.type for r in holding} == HOLDING_DATA
     assert all(r.protect for r in holding), [r.urn for r in holding if not r.protect]
     assert lasting.one("aws:s3/bucket:Bucket", "artifacts").protect
+    assert lasting.one("random:index/randomBytes:RandomBytes", "kek").protect
     assert lasting.one("aws:eks/cluster:Cluster").inputs["deletionProtection"] is True
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 
-from infra.recording import Recording
+from infra.recording import Recording, record
 
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
@@ -73,3 +73,21 @@ def test_the_load_balancer_talks_to_the_ports_of_pods_only(prod: Recording) -> N
     ports = {(rule.inputs["fromPort"], rule.inputs["toPort"]) for rule in prod.of(EGRESS)}
     assert ports == {(4180, 4180), (8080, 8080)}
     assert all("referencedSecurityGroupId" in rule.inputs for rule in prod.of(EGRESS))
+
+
+def test_interface_endpoints_answer_the_vpc_only_and_cost_a_setting() -> None:
+    with_endpoints = record("dev", overrides={"aws.network.interface_endpoints": ["ecr.api", "sts"]})
+    interfaces = [e for e in with_endpoints.of("aws:ec2/vpcEndpoint:VpcEndpoint") if "subnetIds" in e.inputs]
+    assert {e.inputs["serviceName"] for e in interfaces} == {
+        "com.amazonaws.us-east-1.ecr.api",
+        "com.amazonaws.us-east-1.sts",
+    }
+    assert all(endpoint.inputs["privateDnsEnabled"] is True for endpoint in interfaces)
+    assert with_endpoints.one(INGRESS, "network-endpoints").inputs["cidrIpv4"] == "10.41.0.0/16"
+
+
+def test_zones_without_a_gateway_of_their_own_share_one(prod: Recording) -> None:
+    assert len(prod.of("aws:ec2/natGateway:NatGateway")) == 1
+    three = record("prod", overrides={"aws.network.nat_gateways": 3})
+    routes = [route.inputs["natGatewayId"] for route in three.of("aws:ec2/route:Route") if "private" in route.name]
+    assert len(set(routes)) == 3
