@@ -1,0 +1,12 @@
+"""The policy pack, as the Pulumi engine starts it: `pulumi preview --policy-pack policies`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from pulumi_policy import PolicyPack  # noqa: E402
+
+from policies import pack  # noqa: E402
+
+PolicyPack(name="mlflow-platform", policies=pack.policies())
