@@ -23,6 +23,8 @@ NAMES = ("tracking", "serving", "jobs")
 PYTHON = "3.11"
 MANYLINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 NO_MODEL = "none"
+EPOCH = "315532800"
+"""1980, the earliest time in a wheel: the same sources make the same wheel, which the build cache then knows."""
 CERTIFICATES = IMAGES / "rds-global-bundle.pem"
 """The certificate authorities of Amazon RDS, every region's. To renew it, replace it by
 https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem."""
@@ -107,7 +109,7 @@ def _build_package(context: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(ROOT / "pyproject.toml", folder)
         shutil.copytree(ROOT / "mlops", Path(folder) / "mlops", ignore=shutil.ignore_patterns("__pycache__"))
-        _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(package), folder)
+        _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(package), folder, SOURCE_DATE_EPOCH=EPOCH)
 
 
 def _machine() -> str:
@@ -115,8 +117,9 @@ def _machine() -> str:
     return {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
 
 
-def _pip(*arguments: str) -> None:
-    if subprocess.run([sys.executable, "-m", "pip", "--quiet", *arguments], check=False).returncode != 0:
+def _pip(*arguments: str, **environment: str) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", *arguments]
+    if subprocess.run(command, env={**os.environ, **environment}, check=False).returncode != 0:
         raise BuildError(f"`pip {arguments[0]}` failed; see above")
 
 
