@@ -146,12 +146,8 @@ class Settings(Section):
                 raise ValueError(
                     f"models: {model.name!r} belongs to team {model.team!r}, which is not one of {sorted(names)}"
                 )
-        sections = {"local": self.local, "aws": self.aws}
-        if sections.pop(self.target) is None:
+        if {"local": self.local, "aws": self.aws}[self.target] is None:
             raise ValueError(f"{self.target}: target {self.target!r} needs this section")
-        for name, section in sections.items():
-            if section is not None:
-                raise ValueError(f"{name}: target {self.target!r} does not read this section; remove it")
         if self.local is not None:
             self._distinct_ports(self.local)
         return self
@@ -202,8 +198,9 @@ def parse(raw: Mapping[str, str], *, project: str, stack: str) -> Settings:
     """
     values = {key: _decoded(value) for key, value in raw.items()}
     other = "aws" if values.get("target", "local") == "local" else "local"
-    if not values.get(other):
-        values.pop(other, None)
+    if values.pop(other, None):
+        target = values.get("target", "local")
+        raise SettingsError(f"Pulumi.{stack}.yaml: {other}: target {target!r} does not read this section; remove it")
     try:
         return Settings.model_validate_json(json.dumps({**values, "project": project, "stack": stack}))
     except ValidationError as error:

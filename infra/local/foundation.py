@@ -83,7 +83,7 @@ def _database(
             address=local.address,
             ports=[local.database_port],
             stop_signal="INT",  # PostgreSQL's fast shutdown
-            user=postgres.run_as(),
+            account=postgres.run_as(),
         ),
         paths,
         pulumi.ResourceOptions(depends_on=[daemon, cluster]),

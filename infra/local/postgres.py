@@ -6,7 +6,6 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import distribution
@@ -19,6 +18,7 @@ from psycopg import sql
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 from pulumi.dynamic import Resource as DynamicResource
 
+from infra.local import launch
 from infra.local.layout import Layout, private_directory
 from infra.local.provider import LocalError, LocalProvider
 from tools.pulumi_home import write_private
@@ -88,10 +88,10 @@ def _initialize(directory: Path, password: str) -> None:
     command = [str(POSTGRES_BIN_PATH / "initdb"), "-D", str(staging), "-U", SUPERUSER, "--auth=scram-sha-256"]
     command += ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     command += [f"--pwfile={password_file}", "--data-checksums"]
-    if account is not None:
-        command = [sys.executable, "-m", "infra.local.as_account", account, *command]
+    description = directory.parent / f"{staging.name}.json"
+    command = launch.describe(description, command, os.environ, account)
     try:
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        run = subprocess.run(command, cwd=launch.DIRECTORY, capture_output=True, text=True, check=False)
         if run.returncode != 0:
             said = (run.stderr.strip() or run.stdout.strip()).splitlines()[-1:]
             raise LocalError(f"initdb of {directory} failed with exit code {run.returncode}: {said}")
@@ -100,6 +100,7 @@ def _initialize(directory: Path, password: str) -> None:
         staging.rename(directory)
     finally:
         password_file.unlink()
+        description.unlink()
         shutil.rmtree(staging, ignore_errors=True)
 
 

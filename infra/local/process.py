@@ -14,7 +14,7 @@ import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, ReadResult, UpdateResult
 from pulumi.dynamic import Resource as DynamicResource
 
-from infra.local import preflight
+from infra.local import launch, preflight
 from infra.local.files import Definition, materialize
 from infra.local.layout import Layout
 from infra.local.provider import LocalProvider
@@ -42,7 +42,7 @@ class ProcessArgs:
     ports: Sequence[int] = ()
     stop_signal: str = "TERM"
     stop_seconds: int = 30
-    user: str | None = None
+    account: str | None = None
 
 
 class Process(DynamicResource, module="local", name="Process"):
@@ -65,7 +65,7 @@ class Process(DynamicResource, module="local", name="Process"):
             "ports": list(args.ports),
             "stop_signal": args.stop_signal,
             "stop_seconds": args.stop_seconds,
-            "user": args.user,
+            "account": args.account,
         }
         super().__init__(ProcessProvider(), name, properties, opts)
 
@@ -131,11 +131,10 @@ class ProcessProvider(LocalProvider):
         supervisor.put(
             Program(
                 name=name,
-                command=command,
-                environment=environment,
+                command=launch.describe(layout.run / name / "launch.json", command, environment, props.get("account")),
+                directory=launch.DIRECTORY,
                 stop_signal=props["stop_signal"],
                 stop_seconds=int(props["stop_seconds"]),
-                user=props.get("user"),
             )
         )
         if props.get("ready"):

@@ -70,7 +70,7 @@ def probe(url: str) -> None:
         NotReady: no answer, a status of 400 and above, or a server that is still starting up.
     """
     if url.startswith("postgresql://"):
-        answer = Ping(PGconn.ping(url.encode()))
+        answer = Ping(PGconn.ping(f"{url}?connect_timeout=2".encode()))
         if answer != Ping.OK:
             raise NotReady(f"{url}: {answer.name.lower()}")
         return

@@ -9,8 +9,8 @@ import os
 import subprocess
 import sys
 import xmlrpc.client
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +25,19 @@ from tools.pulumi_home import write_private
 
 @dataclass(frozen=True)
 class Program:
-    """What supervisord runs under `name`. `environment` may hold secrets: the file is readable by its owner only."""
+    """What supervisord runs under `name`, in the working directory `directory`."""
 
     name: str
     command: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    directory: Path
     stop_signal: str = "TERM"
     stop_seconds: int = 30
-    user: str | None = None
 
-    def configuration(self, log: Path, directory: Path) -> str:
+    def configuration(self, log: Path) -> str:
         """The text of the program's file."""
         options = {
             "command": " ".join(_quoted(part) for part in self.command),
-            "environment": ",".join(f"{key}={_quoted(value)}" for key, value in sorted(self.environment.items())),
-            "directory": str(directory).replace("%", "%%"),
+            "directory": str(self.directory).replace("%", "%%"),
             "autostart": "false",
             "autorestart": "true",
             "startsecs": "1",
@@ -52,15 +50,14 @@ class Program:
             "stdout_logfile": str(log).replace("%", "%%"),
             "stdout_logfile_maxbytes": "10MB",
             "stdout_logfile_backups": "3",
-            **({"user": self.user} if self.user else {}),
         }
-        return f"[program:{self.name}]\n" + "".join(f"{key}={value}\n" for key, value in options.items() if value)
+        return f"[program:{self.name}]\n" + "".join(f"{key}={value}\n" for key, value in options.items())
 
 
 def _quoted(text: str) -> str:
     """A double-quoted word for supervisor, which splits as `shlex` does and expands `%(…)s`."""
     if "\n" in text:
-        raise ValueError("a command or variable of a local process must not contain a line break; pass it as a file")
+        raise ValueError(f"{text!r} has a line break; a path with one cannot be supervised")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{escaped}"'
 
@@ -109,7 +106,7 @@ class Supervisor:
         self.remove(program.name)
         path = self._programs / f"{program.name}.conf"
         log = self._layout.log(program.name)
-        write_private(path, program.configuration(log, self._layout.root))
+        write_private(path, program.configuration(log))
         self._call("supervisor.reloadConfig")
         self._call("supervisor.addProcessGroup", program.name)
         self._call("supervisor.startProcess", program.name, False)
