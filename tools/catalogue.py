@@ -67,8 +67,8 @@ class Tool:
         return binary if binary.exists() else None
 
     def locate(self) -> Path | None:
-        """The tool to use: the cached build of the pinned version first, because asking a version takes time."""
-        return self.built() or self.on_path()
+        """The tool to use: the one on PATH when it is good, else the cached build."""
+        return self.on_path() or self.built()
 
 
 def cache_root() -> Path:

@@ -1,8 +1,8 @@
 """`python -m infra.local.launch FILE`: becomes the command that FILE describes, with exactly the environment in it.
 
 The file (0600) keeps secrets out of argument lists and out of the supervisor's configuration, whose quoting cannot
-carry every text. When it names an account, root is given up first. That is done here and not by `subprocess`, because with
-`user=` it forks its caller, and the fork of a process that serves gRPC now and then ends in a segmentation fault.
+carry every text. When it names an account, root is given up first. That is done here and not by `subprocess`, because
+with `user=` it forks its caller, and the fork of a process that serves gRPC now and then ends in a segmentation fault.
 """
 
 from __future__ import annotations

@@ -6,13 +6,14 @@ import shlex
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from supervisor.options import ServerOptions, UnhosedConfigParser
 
 from infra.local.supervisor import Program
 
-TEXT = st.text(min_size=1)
+PRINTABLE = st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_characters="\x7f\x85\xa0")
+TEXT = st.text(PRINTABLE, min_size=1, max_size=30)
 
 
 def understood(program: Program, tmp: Path) -> list[str]:
@@ -26,6 +27,7 @@ def understood(program: Program, tmp: Path) -> list[str]:
     return shlex.split(config.command)
 
 
+@settings(max_examples=30, deadline=None)
 @given(words=st.lists(TEXT, min_size=1, max_size=4))
 def test_a_command_survives_quoting(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     program = Program(name="part", command=["/bin/echo", *words], directory=Path("/tmp"))

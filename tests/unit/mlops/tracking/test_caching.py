@@ -43,7 +43,7 @@ class Workers:
 EDIT = [("experiment", "*", "EDIT")]
 
 
-@pytest.fixture()
+@pytest.fixture
 def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workers:
     monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
     stores = [SqlAlchemyStore() for _ in range(2)]
