@@ -5,7 +5,7 @@ BIN := .venv/bin
 PULUMI := $(PYTHON) -m tools run pulumi
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo status down purge preview refresh test stack cost test-all test-cluster test-images images manifests check format bench lock tools
+.PHONY: help up demo status down purge preview refresh test test-examples stack cost test-all test-cluster test-images images manifests check format bench lock tools
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -52,6 +52,9 @@ images: .venv/ready ## build the container images with docker or buildah: make i
 manifests: .venv/ready ## write a stack's Kubernetes objects as YAML: make manifests STACK=prod
 	$(BIN)/python -m infra.kubernetes.manifests $(STACK)
 
+test-examples: .venv/ready .venv-examples/ready tools ## run every example, those with torch and transformers included
+	$(BIN)/pytest tests/examples
+
 check: .venv/ready ## lint, formatting and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
@@ -69,3 +72,8 @@ lock: .venv/ready ## pin the dependencies again, by hash
 
 .venv/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m tools venv
+
+.venv-examples/ready: .venv/ready requirements-examples.lock
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-examples
+	$(BIN)/uv pip install --quiet --python .venv-examples --require-hashes -r requirements-examples.lock
+	$(BIN)/uv pip install --quiet --python .venv-examples --no-deps -e . && touch $@

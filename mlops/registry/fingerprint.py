@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import posixpath
 from typing import Any
 from urllib.parse import urlparse
@@ -41,19 +42,17 @@ def _objects(location: str) -> list[list[Any]]:
 
 def _resolve(location: str) -> tuple[Any, str, str]:
     """The S3 client, bucket and prefix of an artifact URI as the tracking server itself would resolve it."""
-    from mlflow.server import handlers
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+    from mlflow.server import ARTIFACTS_DESTINATION_ENV_VAR, handlers
     from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 
-    path = ""
+    root, path = location, ""
     if urlparse(location).scheme == "mlflow-artifacts":
+        root = os.environ[ARTIFACTS_DESTINATION_ENV_VAR]
         path = handlers._get_workspace_scoped_repo_path_if_enabled(
             handlers._get_proxied_run_artifact_destination_path(location)
         )
-        repository = handlers._get_artifact_repo_mlflow_artifacts()
-    else:
-        repository = get_artifact_repository(location)
-    if not isinstance(repository, S3ArtifactRepository):
-        raise MlflowException.invalid_parameter_value(f"{location} is not in S3, where this platform keeps its models")
-    bucket, root = repository.parse_s3_compliant_uri(repository.artifact_uri)
-    return repository._get_s3_client(), bucket, posixpath.join(root, path)
+    if urlparse(root).scheme != "s3":
+        raise MlflowException.invalid_parameter_value(f"{root} is not in S3, where this platform keeps its models")
+    repository = S3ArtifactRepository(root)
+    bucket, prefix = repository.parse_s3_compliant_uri(root)
+    return repository._get_s3_client(), bucket, posixpath.join(prefix, path)
