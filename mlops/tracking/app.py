@@ -21,9 +21,10 @@ def create_app() -> ASGIApp:
     os.environ[_MLFLOW_SGI_NAME.name] = "uvicorn"
     from mlflow.server import app, auth
 
-    from mlops.tracking import artifacts, caching, protection
+    from mlops.tracking import artifacts, caching, front_page, protection
 
     artifacts.install()
+    front_page.install(app)
     protection.install(app)
     application: ASGIApp = WithoutAssistant(auth.create_app())
     caching.install()

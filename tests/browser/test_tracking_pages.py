@@ -46,11 +46,16 @@ def grace(visitor: Visitor) -> Iterator[Visitor]:
     assert visitor.troubles == []
 
 
+def test_the_front_page_opens_no_assistant_and_speaks_of_no_telemetry(grace: Visitor) -> None:
+    expect(grace.page.get_by_role("link", name="iris", exact=True)).to_be_visible()
+    expect(grace.page.get_by_text("Welcome to MLflow Assistant")).to_have_count(0)
+    expect(grace.page.get_by_text("telemetry")).to_have_count(0)
+
+
 def test_a_scientist_finds_the_runs_of_the_team(grace: Visitor) -> None:
     page = grace.page
     page.get_by_role("link", name="iris", exact=True).click()
     page.get_by_role("link", name=EXPERIMENT, exact=True).first.click()
-    page.get_by_role("link", name="Training runs").click()
     expect(page.get_by_role("link", name="random-forest").first).to_be_visible()
     grace.picture("experiment")
 
@@ -59,7 +64,6 @@ def test_the_confusion_matrix_of_a_run_is_shown(grace: Visitor) -> None:
     page = grace.page
     page.get_by_role("link", name="iris", exact=True).click()
     page.get_by_role("link", name=EXPERIMENT, exact=True).first.click()
-    page.get_by_role("link", name="Training runs").click()
     page.get_by_role("link", name="random-forest").first.click()
     page.get_by_role("tab", name="Artifacts").click()
     page.get_by_text("plots", exact=True).click()

@@ -30,8 +30,6 @@ class Visitor:
         self.page.on("requestfailed", lambda request: self._note(f"{request.failure}: {request.url}"))
         self.page.on("console", self._logged)
         self.page.on("pageerror", lambda error: self._note(f"exception: {error}"))
-        hint = self.page.get_by_role("button", name="Got it")
-        self.page.add_locator_handler(hint, lambda button: button.click())
 
     def sign_in(self, email: str) -> None:
         """Opens the platform and signs in at the development identity provider, as a seeded or any other person."""
