@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mlops.registry import ledger, transitions
 from mlops.registry.fingerprint import fingerprint
-from mlops.registry.standing import Entry, standing
+from mlops.registry.standing import Entry, Standing, standing
 
 if TYPE_CHECKING:
     from mlops.registry.transitions import Model
@@ -143,12 +143,24 @@ def _history(store: GovernedStore) -> Response:
         entries = ledger.entries(session, workspace, name)
         wrong = ledger.problems(workspace, name, entries)
         actual = {alias.alias: alias.version for alias in _aliases(store, session, name)}
-    expected = standing(entries).aliases() if entries else actual
+        known = standing(entries)
+        wrong += _changed(store, session, name, known)
+    expected = known.aliases() if entries else actual
     for alias in sorted(store.protected):
         if actual.get(alias) != expected.get(alias):
             found, said = actual.get(alias), expected.get(alias)
             wrong.append(f"alias {alias} is version {found}, but the history says version {said}")
     return jsonify({"entries": [vars(entry) for entry in entries], "problems": wrong, "aliases": actual})
+
+
+def _changed(store: GovernedStore, session: Any, name: str, known: Standing) -> list[str]:
+    """What is served, or would be after a rollback, and is no longer what was gated."""
+    gates = {version: known.of(version).gate for version in (known.champion, known.previous) if version is not None}
+    return [
+        f"the artifacts of version {version} changed since it was gated"
+        for version, gate in gates.items()
+        if gate and gate.details["fingerprint"] != fingerprint(store._get_sql_model_version(session, name, version))
+    ]
 
 
 def _version(store: GovernedStore) -> Response:

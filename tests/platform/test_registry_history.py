@@ -59,6 +59,13 @@ def test_an_owner_who_removes_the_guard_is_found_out(
     assert any(problem.startswith(found) for problem in problems), problems
 
 
+def test_a_champion_whose_files_are_overwritten_is_found_out(model: Model) -> None:
+    champion = model.approver.aliases(model.name)["champion"]
+    model.editor.upload(model.artifact_path(champion), b"flavors: {other: {}}\n").raise_for_status()
+    said = f"the artifacts of version {champion} changed since it was gated"
+    assert model.approver.history(model.name)["problems"] == [said]
+
+
 def test_an_alias_moved_in_the_database_is_found_out(database: psycopg.Connection, model: Model) -> None:
     moved = "UPDATE registered_model_aliases SET version = 1 WHERE name = %s AND alias = 'champion'"
     database.execute(moved, [model.name])
