@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.recording import Recording, configuration, record
+from infra.settings import SettingsError
 
 PRICES = Path(__file__).parent / "aws" / "prices.json"
 CORE = ("EKS control plane", "NAT gateways", "Database", "Nodes", "EKS Auto Mode fee")
@@ -73,9 +75,17 @@ def bill(recording: Recording, nodes: Mapping[str, Any]) -> Bill:
     """The bill of `recording`, whose cluster runs `nodes` (the settings' `aws.cluster.nodes`) on an ordinary day.
 
     Raises:
-        KeyError: the price file has no price of an instance type in use.
+        SettingsError: the price file has no price of an instance type in use.
     """
     return Bill(recording.stack, (*_fixed(recording), *_database(recording), *_nodes(nodes), *_used(recording)))
+
+
+def _hour(table: str, type_: str) -> float:
+    """USD an hour of the instance type `type_`."""
+    try:
+        return float(prices()[table][type_])
+    except KeyError:
+        raise SettingsError(f"{type_}: no price in {PRICES.name}, {table}; add it there") from None
 
 
 def _hourly(recording: Recording, item: str, type_: str, price: str) -> Line:
@@ -114,8 +124,8 @@ def _fixed(recording: Recording) -> Iterator[Line]:
 def _database(recording: Recording) -> Iterator[Line]:
     for instance in recording.of("aws:rds/instance:Instance"):
         class_, multi_az = instance.inputs["instanceClass"], instance.inputs["multiAz"]
-        table = prices()["database_multi_az_per_hour" if multi_az else "database_per_hour"]
-        cost = table[class_] * prices()["hours_per_month"]
+        table = "database_multi_az_per_hour" if multi_az else "database_per_hour"
+        cost = _hour(table, class_) * prices()["hours_per_month"]
         yield Line("Database", f"{class_}{', Multi-AZ' if multi_az else ''}", cost, cost)
         rate = prices()["per_gb"]["database_storage_multi_az" if multi_az else "database_storage"]
         low, high = instance.inputs["allocatedStorage"], instance.inputs["maxAllocatedStorage"]
@@ -124,7 +134,7 @@ def _database(recording: Recording) -> Iterator[Line]:
 
 def _nodes(nodes: Mapping[str, Any]) -> Iterator[Line]:
     count, size = nodes["expected"], nodes["size"]
-    rate = max(prices()["node_per_hour"][f"{family}.{size}"] for family in nodes["families"])
+    rate = max(_hour("node_per_hour", f"{family}.{size}") for family in nodes["families"])
     listed = count * rate * prices()["hours_per_month"]
     low, high = prices()["spot_share_of_on_demand"] if nodes["capacity"] == "spot" else (1, 1)
     yield Line("Nodes", f"{count} {nodes['families'][0]}.{size}, {nodes['capacity']}", low * listed, high * listed)
@@ -156,7 +166,13 @@ def main() -> None:
     parser.add_argument("stack")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    result = bill(record(arguments.stack), configuration(arguments.stack)["aws"]["cluster"]["nodes"])
+    try:
+        config = configuration(arguments.stack)
+        if config["target"] != "aws":
+            raise SettingsError(f"{arguments.stack}: target {config['target']!r} has no price; name an AWS stack")
+        result = bill(record(arguments.stack), config["aws"]["cluster"]["nodes"])
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
     if arguments.json:
         print(json.dumps({line.item: [line.low, line.high] for line in (*result.lines, result.core, result.total)}))
         return

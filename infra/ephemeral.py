@@ -6,6 +6,7 @@ python -m infra.ephemeral pr-123 --source dev --hours 72
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -14,13 +15,21 @@ from typing import Any
 import yaml
 
 from infra.recording import ROOT, configuration
+from infra.settings import SettingsError
 
 
 def derive(source: Mapping[str, Any], stack: str, expires: datetime) -> dict[str, Any]:
     """The configuration of the ephemeral stack `stack`: that of `source` with nothing kept and everything smallest.
 
     Its hosts are below the source's domain. An OIDC issuer must know its redirect; Cognito gets a user pool of its own.
+
+    Raises:
+        SettingsError: `source` is no AWS stack.
     """
+    if source.get("target") != "aws":
+        raise SettingsError(
+            f"{stack}: an ephemeral stack is made of an AWS stack, not of target {source.get('target')!r}"
+        )
     config = deepcopy(dict(source))
     config["tracking"] = {**config.get("tracking", {}), "workers": 1}
     config["models"] = [{**model, "scaling": {"minimum": 1, "maximum": 1}} for model in config.get("models", [])]
@@ -63,7 +72,10 @@ def main() -> None:
     parser.add_argument("--hours", type=int, default=72, help="how long it may live")
     arguments = parser.parse_args()
     expires = datetime.now(UTC) + timedelta(hours=arguments.hours)
-    config = derive(configuration(arguments.source), arguments.stack, expires)
+    try:
+        config = derive(configuration(arguments.source), arguments.stack, expires)
+    except SettingsError as error:
+        sys.exit(f"error: {error}")
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
     path = ROOT / f"Pulumi.{arguments.stack}.yaml"
     path.write_text(yaml.safe_dump({"config": {f"{project}:{key}": config[key] for key in config}}, sort_keys=False))

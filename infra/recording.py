@@ -115,10 +115,18 @@ def record(
 
 
 def configuration(stack_name: str) -> dict[str, Any]:
-    """The project's configuration in `Pulumi.<stack_name>.yaml` over the defaults of `Pulumi.yaml`."""
+    """The project's configuration in `Pulumi.<stack_name>.yaml` over the defaults of `Pulumi.yaml`.
+
+    Raises:
+        SettingsError: there is no such file.
+    """
+    path = ROOT / f"Pulumi.{stack_name}.yaml"
+    if not path.exists():
+        stacks = sorted(found.name.split(".")[1] for found in ROOT.glob("Pulumi.*.yaml"))
+        raise settings.SettingsError(f"{path.name}: no such file; the stacks here are {', '.join(stacks)}")
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
     defaults = {key: entry["default"] for key, entry in project["config"].items() if "default" in entry}
-    overlay = yaml.safe_load((ROOT / f"Pulumi.{stack_name}.yaml").read_text())["config"]
+    overlay = yaml.safe_load(path.read_text())["config"]
     return defaults | {key.removeprefix(f"{project['name']}:"): value for key, value in overlay.items()}
 
 
