@@ -1,5 +1,7 @@
-"""The platform's runtime on this cluster: who may call what in AWS, where a pod may connect to, and the database inside
-the instance, which a job makes before anything uses it."""
+"""The platform's runtime on this cluster: who may call what in AWS, and where a pod may connect to.
+
+The databases inside the instance are made here too, by a job that runs before anything uses them.
+"""
 
 from __future__ import annotations
 
