@@ -86,7 +86,7 @@ def main() -> None:
         waited += time.perf_counter() - start
         return response
 
-    requests.Session.send = send  # type: ignore[method-assign]
+    requests.Session.send = send  # type: ignore[assignment,method-assign]
     found, total, client = timed(_ours)
     _, their_total, their_client = timed(_theirs)
     result = {
