@@ -93,7 +93,7 @@ def _ingress(_: str, __: Inputs) -> Inputs:
     return {"status": {"loadBalancer": {"ingress": [{"hostname": host}]}}}
 
 
-def _autonamed(name: str, inputs: Inputs) -> Inputs:
+def autonamed(name: str, inputs: Inputs) -> Inputs:
     """A Kubernetes object that Pulumi names."""
     return {"metadata": {"name": f"{name}-{_hex(name, 8)}", **inputs.get("metadata", {})}}
 
@@ -126,9 +126,10 @@ COMPUTED: Mapping[str, Callable[[str, Inputs], Inputs]] = {
     "aws:s3/bucket:Bucket": _bucket,
     "aws:sns/topic:Topic": _named(f"arn:aws:sns:{REGION}:{ACCOUNT}:{{}}"),
     "aws:wafv2/webAcl:WebAcl": _named(f"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/{{}}/0a1b"),
-    "kubernetes:core/v1:ConfigMap": _autonamed,
-    "kubernetes:core/v1:Secret": _autonamed,
+    "kubernetes:core/v1:ConfigMap": autonamed,
+    "kubernetes:core/v1:Secret": autonamed,
     "kubernetes:networking.k8s.io/v1:Ingress": _ingress,
+    "pulumi-python:dynamic/local:Secret": lambda name, _: {"value": f"made-up-{name}"},
     "random:index/randomBytes:RandomBytes": lambda name, _: {"base64": "bWFkZSB1cCBieSB0aGUgcmVjb3JkaW5nIG9ubHkhIQ=="},
 }
 
