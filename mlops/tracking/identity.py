@@ -19,7 +19,8 @@ from werkzeug.datastructures import Authorization
 
 from mlops.login.page import page
 from mlops.tracking.identity_settings import identity_settings
-from mlops.tracking.tokens import Identity, InvalidToken, IssuerUnavailable, TokenVerifier
+from mlops.tracking.keys import IssuerUnavailable
+from mlops.tracking.tokens import Identity, InvalidToken, TokenVerifier
 
 if TYPE_CHECKING:
     from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-import httpx
 import jwt
 from cachetools import TTLCache
 
 from mlops.tracking.identity_settings import IdentitySettings, Issuer
+from mlops.tracking.keys import IssuerKeys
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Asymmetric only: accepting HS* beside a public key is the classic confusion (RFC 8725, section 2.1)."""
@@ -23,10 +23,6 @@ LEEWAY_SECONDS = 30
 
 class InvalidToken(Exception):
     """The request carries no token, or one that proves nothing (HTTP 401)."""
-
-
-class IssuerUnavailable(Exception):
-    """The issuer's keys could not be fetched, so no token of it can be checked now (HTTP 503)."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class TokenVerifier:
 
     def __init__(self, settings: IdentitySettings) -> None:
         self._settings = settings
-        self._keys: dict[str, jwt.PyJWKClient] = {}
+        self._keys = {issuer.url: IssuerKeys(issuer.url) for issuer in settings.issuers}
         self._verified: TTLCache[bytes, Identity] = TTLCache(maxsize=10_000, ttl=3600)
         self._lock = Lock()
 
@@ -77,21 +73,29 @@ class TokenVerifier:
 
     def _identity(self, token: str) -> Identity:
         try:
-            unverified = jwt.decode(token, options={"verify_signature": False})
-            issuer = self._issuer(unverified)
-            key = self._key(issuer, token)
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=ALGORITHMS,
-                audience=list(issuer.audiences),
-                issuer=issuer.url,
-                leeway=LEEWAY_SECONDS,
-                options={"require": ["exp", "iss", "aud", "sub"]},
-            )
+            issuer = self._issuer(jwt.decode(token, options={"verify_signature": False}))
+            keys = self._keys[issuer.url]
+            try:
+                claims = self._claims(issuer, token, keys.candidates(token))
+            except jwt.InvalidSignatureError:
+                claims = self._claims(issuer, token, keys.refetched(token))
         except jwt.PyJWTError as error:
             raise InvalidToken(f"the token is not valid: {error}") from None
         return self._authorize(issuer, claims)
+
+    def _claims(self, issuer: Issuer, token: str, keys: list[jwt.PyJWK]) -> dict[str, Any]:
+        if not keys:
+            raise jwt.InvalidTokenError("it is signed by no key of the issuer")
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            keys[0],
+            algorithms=ALGORITHMS,
+            audience=list(issuer.audiences),
+            issuer=issuer.url,
+            leeway=LEEWAY_SECONDS,
+            options={"require": ["exp", "iss", "aud", "sub"]},
+        )
+        return claims
 
     def _issuer(self, claims: Mapping[str, Any]) -> Issuer:
         audience = claims.get("aud")
@@ -102,18 +106,6 @@ class TokenVerifier:
         raise InvalidToken(
             f"the token is of issuer {claims.get('iss')!r} for {sorted(audiences)}, which is not accepted"
         )
-
-    def _key(self, issuer: Issuer, token: str) -> jwt.PyJWK:
-        try:
-            client = self._keys.get(issuer.url)
-            if client is None:
-                document = httpx.get(f"{issuer.url}/.well-known/openid-configuration", timeout=5)
-                document.raise_for_status()
-                client = jwt.PyJWKClient(document.json()["jwks_uri"], lifespan=300, timeout=5)
-                self._keys[issuer.url] = client
-            return _signing_key(client, token)
-        except (httpx.HTTPError, jwt.PyJWKClientConnectionError, KeyError, ValueError) as error:
-            raise IssuerUnavailable(f"the keys of issuer {issuer.url} cannot be fetched: {error}") from None
 
     def _authorize(self, issuer: Issuer, claims: Mapping[str, Any]) -> Identity:
         name = claims.get(issuer.username_claim)
@@ -139,13 +131,3 @@ class TokenVerifier:
             roles={workspace: frozenset(held) for workspace, held in roles.items()},
             expires=float(claims["exp"]),
         )
-
-
-def _signing_key(client: jwt.PyJWKClient, token: str) -> jwt.PyJWK:
-    """The key that the token names; an issuer with one key need not name it (RFC 7515, section 4.1.4)."""
-    if jwt.get_unverified_header(token).get("kid") is not None:
-        return client.get_signing_key_from_jwt(token)
-    keys = client.get_signing_keys()
-    if len(keys) != 1:
-        raise jwt.InvalidTokenError("the token names no key (`kid`) and the issuer has several")
-    return keys[0]

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from mlops.tracking.identity_settings import IdentitySettings, Issuer, Team
 from mlops.tracking.tokens import TokenVerifier
+from tests.support.issuer import Provider
 
-URL = "https://ci.example.com"
-SETTINGS = IdentitySettings(
-    issuers=(
-        Issuer(url=URL, audiences=("mlflow",), username_claim="sub", groups_claim="repository", group_prefix="github:"),
-    ),
-    admins=(),
-    teams=(Team(name="iris", roles={"editor": ("github:example/iris",)}),),
-)
+TEAMS = (Team(name="iris", roles={"editor": ("github:example/iris",)}),)
 
 
 @pytest.mark.parametrize(
@@ -33,11 +24,14 @@ SETTINGS = IdentitySettings(
     ],
 )
 def test_a_claim_is_one_group_or_a_list_of_groups(
-    claim: Any, roles: dict[str, frozenset[str]], monkeypatch: pytest.MonkeyPatch
+    provider: Provider, claim: Any, roles: dict[str, frozenset[str]]
 ) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    claims = {"iss": URL, "aud": "mlflow", "sub": "repo:x", "exp": time.time() + 60, "repository": claim}
-    token = jwt.encode(claims, key, algorithm="ES256")
-    verifier = TokenVerifier(SETTINGS)
-    monkeypatch.setattr(verifier, "_key", lambda _issuer, _token: key.public_key())
-    assert verifier.verify(f"Bearer {token}").roles == roles
+    issuer = Issuer(
+        url=provider.url,
+        audiences=("mlflow",),
+        username_claim="sub",
+        groups_claim="repository",
+        group_prefix="github:",
+    )
+    verifier = TokenVerifier(IdentitySettings(issuers=(issuer,), admins=(), teams=TEAMS))
+    assert verifier.verify(f"Bearer {provider.token(repository=claim)}").roles == roles
