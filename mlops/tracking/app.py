@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from mlops.tracking.assistant import WithoutAssistant
 from mlops.tracking.management import ManagementPort
+from mlops.tracking.shortcut import LoggingShortcut
 
 
 def create_app() -> ASGIApp:
@@ -26,7 +27,7 @@ def create_app() -> ASGIApp:
     artifacts.install()
     front_page.install(app)
     protection.install(app)
-    application: ASGIApp = WithoutAssistant(auth.create_app())
+    application: ASGIApp = LoggingShortcut(WithoutAssistant(auth.create_app()), app)
     caching.install()
     return ManagementPort(application, engine=auth.store.engine, port=_management_port())
 

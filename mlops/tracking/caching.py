@@ -21,7 +21,7 @@ STALENESS_SECONDS = 5.0
 """How long a revoked permission may still count in a process that did not revoke it."""
 
 RUN_SECONDS = 300.0
-"""How long the experiment of a run is remembered. Runs never move; only `mlflow gc` and deleting a workspace end this."""
+"""How long a run's experiment is remembered. It never changes; only `mlflow gc` and deleting a workspace end it."""
 
 MAXIMUM = 10_000
 """Entries in each cache; the oldest goes first."""
@@ -66,9 +66,9 @@ def remember(store: Store, reads: Collection[str], timer: Callable[[], float] = 
 
 
 def remembered_requirement(resolve: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
-    """MLflow's `_run_requirement` (which experiment's grants decide about a run), without loading the whole run each time.
+    """`resolve`, MLflow's `_run_requirement`: whose grants decide about a run, without loading the whole run each time.
 
-    `resolve(run_id, action)` gives an anchor and a list of requirements, or None for no such run, which is not remembered.
+    `resolve(run_id, action)` gives an anchor and a list of requirements, or None, never remembered, for no such run.
     """
     from mlflow.utils import workspace_context
 
