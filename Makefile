@@ -38,7 +38,7 @@ cost: .venv/ready ## what an AWS stack costs a month: make cost STACK=prod
 	$(BIN)/python -m infra.cost $(STACK)
 
 test: .venv/ready tools ## run the tests: unit, recorded stacks, policies, the running platform, browser
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --ignore tests/cluster --ignore tests/images
 
 test-cluster: .venv/ready ## apply each stack's Kubernetes objects to a real API server, built from source once
 	$(PYTHON) -m tools install etcd kube-apiserver kube-controller-manager && $(BIN)/pytest tests/cluster

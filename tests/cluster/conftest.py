@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from infra import recording
 from infra.kubernetes import manifests
 from infra.kubernetes.manifests import Manifest
 from tests.cluster.cluster import Cluster
 from tests.cluster.control_plane import ControlPlane
+from tests.stacks.conftest import AWS_STACKS, recorded
 from tests.support import kubernetes_program
 from tools import catalogue
 
-STACKS: dict[str, Callable[[], list[Manifest]]] = {
-    "small": lambda: kubernetes_program.platform().manifests,
-    "dev": lambda: manifests.of(recording.record("dev")),
-    "prod": lambda: manifests.of(recording.record("prod")),
-}
+SMALL = "small"
+"""Every kind of object that the runtime makes, beside what the stacks make of them."""
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +31,11 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
         control_plane.stop()
 
 
-@pytest.fixture(scope="session", params=STACKS)
+@pytest.fixture(scope="session", params=[SMALL, *AWS_STACKS])
 def objects(request: pytest.FixtureRequest) -> list[Manifest]:
-    return STACKS[request.param]()
+    if request.param == SMALL:
+        return kubernetes_program.platform().manifests
+    return manifests.of(recorded(request.param))
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,8 @@ from tests.images.engine import Engine
 from tests.support.postgres import free_port
 
 SECONDS = 120
+ALIAS = "trial"
+"""One that nobody has to approve, unlike `champion`."""
 
 
 @retry(
@@ -112,7 +114,7 @@ def test_model_logged_to_the_tracking_container_is_served_by_the_serving_contain
         "MLFLOW_WORKSPACE": TEAM,
         "MLOPS_LISTEN": f"127.0.0.1:{port}",
         "MLOPS_MODEL_NAME": "line",
-        "MLOPS_MODEL_ALIAS": "champion",
+        "MLOPS_MODEL_ALIAS": ALIAS,
         "MLOPS_TOKEN_FILE": "/etc/mlflow-platform/token",
     }
     with engine.running(images["serving"], env=env, files=tmp_path):
@@ -123,7 +125,7 @@ def test_model_logged_to_the_tracking_container_is_served_by_the_serving_contain
                 mlflow.log_artifacts(str(model), "model")
             client.create_registered_model("line")
             client.create_model_version("line", f"{run.info.artifact_uri}/model", run.info.run_id)
-            client.set_registered_model_alias("line", "champion", "1")
+            client.set_registered_model_alias("line", ALIAS, "1")
         assert services.client(platform.store).list_objects_v2(Bucket=services.BUCKET)["KeyCount"] > 0
         _answers(f"http://127.0.0.1:{port}/health")
         assert _prediction(port, 21.0) == pytest.approx(42.0)
