@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from mlops.checklist.cli import app as checklist
 from mlops.errors import PlatformError
 from mlops.login.cli import app as login
 from mlops.operations.diagnose import app as diagnose
@@ -23,6 +24,7 @@ from mlops.tracking.cli import app as tracking
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False, add_completion=False)
 app.add_typer(login)
 app.add_typer(status)
+app.add_typer(checklist)
 app.add_typer(diagnose)
 app.add_typer(registry)
 app.add_typer(search)

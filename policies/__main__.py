@@ -5,8 +5,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pulumi_policy import PolicyPack  # noqa: E402
+from pulumi_policy import PolicyPack
 
-from policies import pack  # noqa: E402
+from policies.pack import policies
 
-PolicyPack(name="mlflow-platform", policies=pack.policies())
+PolicyPack(name="mlflow-platform", policies=policies())

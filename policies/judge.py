@@ -37,7 +37,8 @@ def exceptions_current(levels: Levels) -> StackPolicy:
         "exceptions-current",
         FOUNDATION,
         "high",
-        "A levels file names an exception that has ended, or no policy. Mend the resource, or decide again on a new day.",
+        "A levels file names an exception that has ended, or no policy. "
+        "Mend the resource, or decide again on a new day.",
         "https://www.pulumi.com/docs/insights/policy/",
         validate,
     )

@@ -1,7 +1,7 @@
 """How strictly each policy is enforced for a stack: data in `levels.<env>.json`, read once.
 
-A policy that a file does not name is mandatory. `off` needs a reason, an exception a reason and a last day; from the day
-after it the exception is a violation itself.
+A policy that a file does not name is mandatory. `off` needs a reason, an exception a reason and a last day; from the
+day after it the exception is a violation itself.
 """
 
 from __future__ import annotations

@@ -23,7 +23,9 @@ def report(stack: Stack, where: Environment, violations: Iterable[Violation]) ->
     found = list(violations)
     stopped = any(each.level == "mandatory" for each in found)
     mark = "❌" if stopped else "⚠️ " if found else "✅"
-    yield f"Policies: {len(POLICIES)} over {len(stack.resources)} resources of {stack.name}, levels of {where.file.name}"
+    yield (
+        f"Policies: {len(POLICIES)} over {len(stack.resources)} resources of {stack.name}, levels of {where.file.name}"
+    )
     yield f"    {mark} mlflow-platform (offline)"
     for each in found:
         type_, _, name = each.urn.rpartition("::")

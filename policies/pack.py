@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pulumi_policy
 from pulumi_policy import (
     EnforcementLevel,
     PolicyResource,
@@ -31,35 +32,34 @@ LEVELS = {
 }
 
 
-def policies(env: Mapping[str, str] = os.environ) -> list[Any]:
+def policies(env: Mapping[str, str] = os.environ) -> list[pulumi_policy.Policy]:
     """All policies at the levels of the stack that the engine names in PULUMI_STACK."""
     where = environment(env.get("PULUMI_STACK", ""))
     return [_pulumi(policy, where) for policy in (*POLICIES, exceptions_current(where.levels))]
 
 
-def _pulumi(policy: Policy, where: Environment) -> Any:
-    kind, check = (
-        (ResourceValidationPolicy, _resource_check(policy, where))
-        if isinstance(policy, ResourcePolicy)
-        else (StackValidationPolicy, _stack_check(policy, where))
-    )
-    return kind(
-        name=policy.name,
-        description=policy.description,
-        validate=check,
-        enforcement_level=LEVELS[where.levels.of(policy.name).level],
-        severity=Severity(policy.severity),
-        tags=[policy.point],
-        url=policy.url,
-    )
+def _pulumi(policy: Policy, where: Environment) -> ResourceValidationPolicy | StackValidationPolicy:
+    common: dict[str, Any] = {
+        "name": policy.name,
+        "description": policy.description,
+        "enforcement_level": LEVELS[where.levels.of(policy.name).level],
+        "severity": Severity(policy.severity),
+        "tags": [policy.point],
+        "url": policy.url,
+    }
+    if isinstance(policy, ResourcePolicy):
+        return ResourceValidationPolicy(validate=_resource_check(policy, where), **common)
+    return StackValidationPolicy(validate=_stack_check(policy, where), **common)
 
 
-def _resource_check(policy: ResourcePolicy, where: Environment) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
+def _resource_check(
+    policy: ResourcePolicy, where: Environment
+) -> Callable[[ResourceValidationArgs, ReportViolation], None]:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if args.resource_type in policy.types and not _spared(policy, args.urn, where):
             resource = Resource(args.resource_type, args.name, args.urn, plain(args.props))
             for message in policy.validate(resource):
-                report(message)
+                report(message, None)
 
     return validate
 
@@ -81,7 +81,15 @@ def _spared(policy: Policy, urn: str, where: Environment) -> bool:
 
 def _resource(given: PolicyResource) -> Resource:
     links = {key: frozenset(each.urn for each in found) for key, found in given.property_dependencies.items()}
-    return Resource(given.resource_type, given.name, given.urn, plain(given.props), links, given.opts.parent or "", given.opts.protect)
+    return Resource(
+        given.resource_type,
+        given.name,
+        given.urn,
+        plain(given.props),
+        links,
+        given.opts.parent or "",
+        given.opts.protect,
+    )
 
 
 def plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """One policy is one object: what is wrong and how to mend it, how bad it is, where to read on, and the check.
 
-A resource policy names the `types` it looks at and yields a message for each thing wrong with one of them. A stack policy
-(no types) sees everything at once, for what must exist or must be connected, and yields the resource with the message.
+A resource policy names the `types` it looks at and yields a message for each thing wrong with one of them. A stack
+policy sees everything at once, for what must exist or must be connected, and yields the resource with the message.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def at_least(minimum: float) -> Expect:
 
 def includes(*wanted: str) -> Expect:
     """A list with all of these in it."""
-    return Expect(f"a list with {', '.join(wanted)}", lambda value: isinstance(value, list | tuple) and {*wanted} <= {*value})
+    return Expect(
+        f"a list with {', '.join(wanted)}", lambda value: isinstance(value, list | tuple) and {*wanted} <= {*value}
+    )
 
 
 def one_of(*allowed: Any) -> Expect:

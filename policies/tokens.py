@@ -1,4 +1,4 @@
-"""The resource tokens that policies name. A mistyped token would match nothing and pass everything; here there is one of each."""
+"""The resource tokens that policies name, once each: a mistyped one would match nothing and pass everything."""
 
 ACCESS_ENTRY = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"

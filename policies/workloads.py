@@ -37,8 +37,10 @@ class Container:
     def is_server(self) -> bool:
         """The MLflow tracking server: MLflow's own command, the platform's, or anything that keeps a backend store."""
         other_task = self._runs("mlops", "tracking") and not self._runs("mlops", "tracking", "serve")
-        return self._runs("mlflow", "server") or ("MLFLOW_BACKEND_STORE_URI" in self.env and not other_task) or (
-            self._runs("mlops", "tracking", "serve")
+        return (
+            self._runs("mlflow", "server")
+            or ("MLFLOW_BACKEND_STORE_URI" in self.env and not other_task)
+            or (self._runs("mlops", "tracking", "serve"))
         )
 
     @property
@@ -49,8 +51,10 @@ class Container:
     @property
     def is_model_server(self) -> bool:
         """A served model: the platform's server or MLflow's."""
-        return self._runs("mlops", "serving", "serve") or self._runs("mlflow", "models", "serve") or (
-            "MLOPS_MODEL_NAME" in self.env
+        return (
+            self._runs("mlops", "serving", "serve")
+            or self._runs("mlflow", "models", "serve")
+            or ("MLOPS_MODEL_NAME" in self.env)
         )
 
     def _runs(self, *words: str) -> bool:
@@ -74,7 +78,9 @@ def containers(resource: Resource) -> list[Container]:
     """The containers of one resource, init containers too."""
     if resource.type in TEMPLATES:
         spec = pod(resource)
-        return [_of_pod(resource, each) for key in ("initContainers", "containers") for each in items(spec.get(key) or ())]
+        return [
+            _of_pod(resource, each) for key in ("initContainers", "containers") for each in items(spec.get(key) or ())
+        ]
     if resource.type in (tokens.LOCAL_PROCESS, tokens.LOCAL_TASK):
         return [
             Container(
@@ -158,7 +164,7 @@ def _of_pod(resource: Resource, raw: Mapping[str, Any]) -> Container:
         resource=resource,
         name=str(raw.get("name")),
         image=raw.get("image"),
-        command=tuple([*(raw.get("command") or ()), *(raw.get("args") or ())]),
+        command=(*(raw.get("command") or ()), *(raw.get("args") or ())),
         env=env,
         ports=tuple(port.get("containerPort") for port in items(raw.get("ports") or ())),
         raw=raw,

@@ -60,7 +60,8 @@ POINTS = (
         "authentication",
         "An authenticating proxy in front",
         "Whoever reaches MLflow's own port can read and overwrite every model.",
-        "Let MLflow listen on loopback and expose only the OAuth2 proxy, with PKCE, secure cookies and no skipped routes.",
+        "Let MLflow listen on loopback and expose only the OAuth2 proxy, with PKCE, secure cookies and no "
+        "skipped routes.",
         "https://oauth2-proxy.github.io/oauth2-proxy/configuration/overview",
         "authentication",
     ),

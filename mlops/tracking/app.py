@@ -22,11 +22,13 @@ def create_app() -> ASGIApp:
     os.environ[_MLFLOW_SGI_NAME.name] = "uvicorn"
     from mlflow.server import app, auth
 
+    from mlops.checklist import facts
     from mlops.tracking import artifacts, caching, front_page, protection
 
     artifacts.install()
     front_page.install(app)
     protection.install(app)
+    facts.install(app)
     application: ASGIApp = LoggingShortcut(WithoutAssistant(auth.create_app()), app)
     caching.install()
     return ManagementPort(application, engine=auth.store.engine, port=_management_port())

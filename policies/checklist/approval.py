@@ -19,7 +19,10 @@ PROTECTED = frozenset({"champion", "previous-champion", "staging"})
 def _guarded(resource: Resource) -> Iterable[str]:
     for container in containers(resource):
         if container.is_server and container.command[:3] != ("mlops", "tracking", "serve"):
-            yield f"{container.name!r} runs {' '.join(map(str, container.command[:3]))!r}; expected `mlops tracking serve`"
+            yield (
+                f"{container.name!r} runs {' '.join(map(str, container.command[:3]))!r}; "
+                "expected `mlops tracking serve`"
+            )
 
 
 guarded = ResourcePolicy(
@@ -73,8 +76,15 @@ def _approvers_apart(resource: Resource) -> Iterable[str]:
     for team in items((identity_settings(resource) or {}).get("teams", ())):
         roles = team.get("roles") or {}
         for group in roles.get("approver") or ():
-            if group in (roles.get("editor") or ()) or group in (roles.get("viewer") or ()) or group in ("*", "everyone"):
-                yield f"group {group!r} of team {team.get('name')!r} approves and has another role; use a group of its own"
+            if (
+                group in (roles.get("editor") or ())
+                or group in (roles.get("viewer") or ())
+                or group in ("*", "everyone")
+            ):
+                yield (
+                    f"group {group!r} of team {team.get('name')!r} approves and has another role; "
+                    "use a group of its own"
+                )
 
 
 approvers_apart = ResourcePolicy(
@@ -99,7 +109,9 @@ def _admins(resource: Resource) -> Iterable[str]:
             if group in groups
         ]
         if holders or group in ("*", "everyone"):
-            yield f"admin group {group!r} is also a team's ({', '.join(holders) or 'everybody'}); admins pass every guard"
+            yield (
+                f"admin group {group!r} is also a team's ({', '.join(holders) or 'everybody'}); admins pass every guard"
+            )
 
 
 admins_apart = ResourcePolicy(
@@ -120,7 +132,10 @@ def _protected_alias(stack: Stack) -> Iterable[Found]:
     for each in model_servers(stack):
         alias = each.env.get("MLOPS_MODEL_ALIAS")
         if alias is not UNKNOWN and alias not in protected:
-            yield each.resource, f"serves the alias {shown(alias)}, which every editor may move; add it to protected_aliases"
+            yield (
+                each.resource,
+                f"serves the alias {shown(alias)}, which every editor may move; add it to protected_aliases",
+            )
 
 
 protected_alias = StackPolicy(

@@ -25,7 +25,8 @@ has_lifecycle = StackPolicy(
 
 def _aborts_uploads(resource: Resource) -> Iterable[str]:
     if not any(
-        rule.get("status") == "Enabled" and (rule.get("abortIncompleteMultipartUpload") or {}).get("daysAfterInitiation")
+        rule.get("status") == "Enabled"
+        and (rule.get("abortIncompleteMultipartUpload") or {}).get("daysAfterInitiation")
         for rule in items(resource.every("rules"))
     ):
         yield "no enabled rule has abortIncompleteMultipartUpload"

@@ -128,7 +128,8 @@ own_key = StackPolicy(
     "artifacts-own-key",
     POINT,
     "medium",
-    "Artifacts are not encrypted with a key of the platform. Set sse_algorithm='aws:kms', kms_master_key_id and a bucket key.",
+    "Artifacts are not encrypted with a key of the platform. "
+    "Set sse_algorithm='aws:kms', kms_master_key_id and a bucket key.",
     S3 + "#s3-17",
     _own_key,
 )

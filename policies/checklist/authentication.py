@@ -65,7 +65,8 @@ on_loopback = ResourcePolicy(
     "server-on-loopback",
     POINT,
     "critical",
-    "MLflow's own port can be reached without signing in. Let it listen on 127.0.0.1 and declare only the proxy's port.",
+    "MLflow's own port can be reached without signing in. "
+    "Let it listen on 127.0.0.1 and declare only the proxy's port.",
     "https://mlflow.org/docs/latest/self-hosting/security/network/",
     tokens.WORKLOADS,
     _on_loopback,
@@ -89,7 +90,10 @@ def _service_reaches_proxy(stack: Stack) -> Iterable[Found]:
             for port in items(service.every("spec.ports")):
                 target = port.get("targetPort", port.get("port"))
                 if target not in allowed:
-                    yield service, f"targetPort {shown(target)} is not a port of the proxy; expected one of {_list(allowed)}"
+                    yield (
+                        service,
+                        f"targetPort {shown(target)} is not a port of the proxy; expected one of {_list(allowed)}",
+                    )
 
 
 service_reaches_proxy = StackPolicy(
@@ -157,7 +161,8 @@ def _signs_in_safely(settings: Mapping[str, Any]) -> Iterable[str]:
 signs_in_safely = _proxy(
     "proxy-signs-in-safely",
     "high",
-    "People sign in without PKCE or at an issuer that anybody can impersonate. Set code_challenge_method = S256, use https.",
+    "People sign in without PKCE or at an issuer that anybody can impersonate. "
+    "Set code_challenge_method = S256, use https.",
     _signs_in_safely,
 )
 
@@ -193,7 +198,8 @@ def _leads_to_loopback(settings: Mapping[str, Any]) -> Iterable[str]:
 leads_to_loopback = _proxy(
     "proxy-leads-to-loopback",
     "high",
-    "The proxy talks to MLflow over the network or hands on unverifiable identities. Use http://127.0.0.1 and the token.",
+    "The proxy talks to MLflow over the network or hands on unverifiable identities. "
+    "Use http://127.0.0.1 and the token.",
     _leads_to_loopback,
 )
 
@@ -339,7 +345,8 @@ def _network_policies(stack: Stack) -> Iterable[Found]:
     for owner in stack.of(*tokens.POD_OWNERS):
         labels = pod_labels(owner)
         if not any(
-            each.get("spec.podSelector") and selects(each.get("spec.podSelector.matchLabels"), labels) for each in policies
+            each.get("spec.podSelector") and selects(each.get("spec.podSelector.matchLabels"), labels)
+            for each in policies
         ):
             yield owner, "no NetworkPolicy of its own selects its pods"
 

@@ -60,7 +60,8 @@ connected = StackPolicy(
     "backend-connected",
     POINT,
     "high",
-    "A tracking server's backend store is not known yet and comes from no database of the stack. Use the database's output.",
+    "A tracking server's backend store is not known yet and comes from no database of the stack. "
+    "Use the database's output.",
     MLFLOW,
     _connected,
 )
@@ -97,7 +98,8 @@ verified_tls = ResourcePolicy(
     "backend-tls-verified",
     POINT,
     "high",
-    "Connections to the database are not encrypted, or not to a server that is checked. Add sslmode=verify-full to the URI.",
+    "Connections to the database are not encrypted, or not to a server that is checked. "
+    "Add sslmode=verify-full to the URI.",
     "https://www.postgresql.org/docs/current/libpq-ssl.html",
     tokens.POD_OWNERS,
     _verified_tls,
@@ -193,7 +195,10 @@ def _private_subnets(stack: Stack) -> Iterable[Found]:
     for instance in stack.of(tokens.RDS_INSTANCE):
         groups = stack.linked(instance, "dbSubnetGroupName", tokens.RDS_SUBNETS)
         if not groups:
-            yield instance, "its subnet group is not one of the stack's; set db_subnet_group_name to one of private subnets"
+            yield (
+                instance,
+                "its subnet group is not one of the stack's; set db_subnet_group_name to one of private subnets",
+            )
         for subnet in (each for group in groups for each in stack.linked(group, "subnetIds", tokens.SUBNET)):
             for association in stack.about(subnet, tokens.ROUTE_ASSOCIATION, "subnetId"):
                 for table in stack.linked(association, "routeTableId", tokens.ROUTE_TABLE):
@@ -228,7 +233,8 @@ admits_cluster_only = StackPolicy(
     "database-admits-cluster-only",
     POINT,
     "critical",
-    "The database's security group admits more than the cluster on PostgreSQL's port. Name the cluster's group as source.",
+    "The database's security group admits more than the cluster on PostgreSQL's port. "
+    "Name the cluster's group as source.",
     "https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.RDSSecurityGroups.html",
     _admits_cluster_only,
 )
@@ -241,8 +247,8 @@ def _connections(stack: Stack) -> Iterable[Found]:
         if limits and needed >= min(limits):
             yield (
                 container.resource,
-                f"may open {needed} connections; the database accepts {min(limits)}. Lower tracking.workers or the pool, "
-                "or take a larger database",
+                f"may open {needed} connections; the database accepts {min(limits)}. "
+                "Lower tracking.workers or the pool, or take a larger database",
             )
 
 
@@ -255,7 +261,8 @@ enough_connections = StackPolicy(
     "database-connections-suffice",
     POINT,
     "high",
-    "Replicas x workers x (pool + overflow) is more than the database's max_connections. Fewer workers or a larger database.",
+    "Replicas x workers x (pool + overflow) is more than the database's max_connections. "
+    "Fewer workers or a larger database.",
     "https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Limits.html#RDS_Limits.MaxConnections",
     _connections,
 )

@@ -61,7 +61,8 @@ covered = StackPolicy(
     "backup-covers-state",
     POINT,
     "high",
-    "What the platform must not lose is not backed up. Add the database and the artifact bucket to the backup selection.",
+    "What the platform must not lose is not backed up. "
+    "Add the database and the artifact bucket to the backup selection.",
     f"{BACKUP}/assigning-resources.html",
     _covered,
 )

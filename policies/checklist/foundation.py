@@ -72,9 +72,7 @@ no_admin = ResourcePolicy(
     "A role has a policy that allows nearly everything. Attach one that names what it needs.",
     f"{HUB}/iam-controls.html#iam-1",
     (tokens.IAM_ROLE_ATTACHMENT,),
-    lambda attachment: [
-        f"attaches {name}" for name in ADMIN if str(attachment.get("policyArn")).endswith(f"/{name}")
-    ],
+    lambda attachment: [f"attaches {name}" for name in ADMIN if str(attachment.get("policyArn")).endswith(f"/{name}")],
 )
 keys_rotate = ResourcePolicy(
     "keys-rotate",
@@ -162,7 +160,10 @@ def _cluster_endpoint(resource: Resource) -> Iterable[str]:
     public = resource.get("vpcConfig.endpointPublicAccess")
     cidrs = resource.every("vpcConfig.publicAccessCidrs")
     if public is not False and (not cidrs or "0.0.0.0/0" in cidrs):
-        yield f"the API is open to {', '.join(map(str, cidrs)) or 'the whole internet'}; set aws.cluster.public_access_cidrs"
+        yield (
+            f"the API is open to {', '.join(map(str, cidrs)) or 'the whole internet'}; "
+            "set aws.cluster.public_access_cidrs"
+        )
 
 
 cluster_endpoint = ResourcePolicy(
@@ -190,9 +191,7 @@ cluster_access = ResourcePolicy(
     "Who may administer the cluster is kept in a ConfigMap, or is whoever made it. Use access entries only.",
     f"{EKS}/identity-and-access-management.html",
     (tokens.EKS_CLUSTER,),
-    inputs(
-        {"accessConfig.authenticationMode": "API", "accessConfig.bootstrapClusterCreatorAdminPermissions": False}
-    ),
+    inputs({"accessConfig.authenticationMode": "API", "accessConfig.bootstrapClusterCreatorAdminPermissions": False}),
 )
 
 
@@ -221,7 +220,8 @@ attributed = ResourcePolicy(
     "resources-attributed",
     POINT,
     "medium",
-    "Nobody can tell whose resources these are, or they land in another account. Set default_tags and allowed_account_ids.",
+    "Nobody can tell whose resources these are, or they land in another account. "
+    "Set default_tags and allowed_account_ids.",
     "https://docs.aws.amazon.com/whitepapers/latest/tagging-best-practices/tagging-best-practices.html",
     (tokens.AWS_PROVIDER,),
     _attributed,
@@ -281,7 +281,8 @@ affordable = StackPolicy(
     "cost-under-budget",
     POINT,
     "medium",
-    "The stack costs more than its budget before anybody uses it. Make it smaller, or raise aws.alarms.monthly_budget_usd.",
+    "The stack costs more than its budget before anybody uses it. "
+    "Make it smaller, or raise aws.alarms.monthly_budget_usd.",
     "https://docs.aws.amazon.com/wellarchitected/latest/cost-optimization-pillar/welcome.html",
     _affordable,
 )

@@ -10,7 +10,9 @@ from policies.rule import FILLED, Found, ResourcePolicy, StackPolicy, includes, 
 from policies.workloads import containers
 
 POINT = "monitoring"
-ALARMS = "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Best_Practice_Recommended_Alarms_AWS_Services.html"
+ALARMS = (
+    "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Best_Practice_Recommended_Alarms_AWS_Services.html"
+)
 DATABASE_METRICS = ("CPUUtilization", "FreeStorageSpace", "FreeableMemory")
 EDGE_METRICS = ("HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count")
 

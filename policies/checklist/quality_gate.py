@@ -43,7 +43,9 @@ def _by_name(resource: Resource) -> Iterable[str]:
         if name is not UNKNOWN and (not name or "/" in str(name)):
             yield f"MLOPS_MODEL_NAME of {container.name!r} is {shown(name)}; expected the name of a registered model"
         if container.command[:3] != ("mlops", "serving", "serve"):
-            yield f"{container.name!r} runs {' '.join(map(str, container.command[:3]))!r}; expected `mlops serving serve`"
+            yield (
+                f"{container.name!r} runs {' '.join(map(str, container.command[:3]))!r}; expected `mlops serving serve`"
+            )
         for word in map(str, container.command):
             if word.startswith(("runs:/", "models:/", "s3://", "file:")):
                 yield f"the command of {container.name!r} names {word}; remove it, the alias decides"
@@ -72,7 +74,8 @@ read_only = ResourcePolicy(
     "serving-reads-only",
     POINT,
     "high",
-    "A model server's identity may change the registry that it serves from. Give its service account the role `viewer`.",
+    "A model server's identity may change the registry that it serves from. "
+    "Give its service account the role `viewer`.",
     URL,
     IDENTITY_FILES,
     _read_only,
@@ -96,7 +99,8 @@ asks_as_itself = ResourcePolicy(
     "serving-asks-as-itself",
     POINT,
     "high",
-    "A model server reaches the registry as somebody else, or reads another team's. Use its projected token and workspace.",
+    "A model server reaches the registry as somebody else, or reads another team's. "
+    "Use its projected token and workspace.",
     URL,
     tokens.WORKLOADS,
     _asks_as_itself,

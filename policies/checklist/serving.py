@@ -21,7 +21,10 @@ def _probed(resource: Resource) -> Iterable[str]:
             if not any(kind in action for kind in ("httpGet", "grpc", "exec")):
                 yield f"container {container.name!r} has no {probe}"
         if container.is_model_server:
-            paths = [((raw.get(probe) or {}).get("httpGet") or {}).get("path") for probe in ("readinessProbe", "livenessProbe")]
+            paths = [
+                ((raw.get(probe) or {}).get("httpGet") or {}).get("path")
+                for probe in ("readinessProbe", "livenessProbe")
+            ]
             if paths[0] is not None and paths[0] == paths[1]:
                 yield f"container {container.name!r} is restarted while it loads a model: both probes ask {paths[0]}"
 
@@ -38,7 +41,9 @@ probed = ResourcePolicy(
 
 
 def _served(stack: Stack) -> list[Resource]:
-    found = {each.resource.urn: each.resource for each in model_servers(stack) if each.resource.type == tokens.DEPLOYMENT}
+    found = {
+        each.resource.urn: each.resource for each in model_servers(stack) if each.resource.type == tokens.DEPLOYMENT
+    }
     return list(found.values())
 
 
@@ -148,7 +153,9 @@ def _drained(resource: Resource) -> Iterable[str]:
         stop = ((container.raw or {}).get("lifecycle") or {}).get("preStop") or {}
         seconds = (stop.get("sleep") or {}).get("seconds", 0)
         if not stop:
-            yield f"container {container.name!r} has no preStop, so it stops while the load balancer still sends requests"
+            yield (
+                f"container {container.name!r} has no preStop, so it stops while the load balancer still sends requests"
+            )
         elif not isinstance(grace, int | float) or grace <= seconds:
             yield f"terminationGracePeriodSeconds is {shown(grace)}; expected more than preStop's {seconds}"
 

@@ -84,7 +84,9 @@ def _each(check: Any) -> Any:
 def _non_root(resource: Resource) -> Iterable[str]:
     security = pod(resource).get("securityContext") or {}
     if security.get("runAsNonRoot") is not True or security.get("runAsUser") == 0:
-        yield f"securityContext.runAsNonRoot is {shown(security.get('runAsNonRoot'))}; expected true, and no runAsUser 0"
+        yield (
+            f"securityContext.runAsNonRoot is {shown(security.get('runAsNonRoot'))}; expected true, and no runAsUser 0"
+        )
     if (security.get("seccompProfile") or {}).get("type") != "RuntimeDefault":
         yield "securityContext.seccompProfile.type is not RuntimeDefault"
 
@@ -181,7 +183,8 @@ namespace_restricted = ResourcePolicy(
     "namespace-restricted",
     POINT,
     "high",
-    "The namespace admits pods that can do more than they need. Label it pod-security.kubernetes.io/enforce: restricted.",
+    "The namespace admits pods that can do more than they need. "
+    "Label it pod-security.kubernetes.io/enforce: restricted.",
     "https://kubernetes.io/docs/concepts/security/pod-security-admission/",
     (tokens.NAMESPACE,),
     lambda namespace: (

@@ -25,7 +25,8 @@ MLFLOW = "/api/2.0/mlflow"
 class Platform(Protocol):
     """The part of the `platform` fixture that these tests use."""
 
-    tracking_url: str
+    @property
+    def tracking_url(self) -> str: ...
 
     def token(self, email: str) -> str: ...
 

@@ -1,7 +1,7 @@
 """Changes one thing in a recorded stack.
 
-A path goes through mappings by key, through lists by number, or by the `name`, `Sid` or `id` of the item: `env.[PORT].value`.
-Text that holds a document (`policy`, `identity.json`, `oauth2-proxy.cfg`) is entered with `>`: `data.identity\\.json > teams.0`.
+A path goes through mappings by key, through lists by number or by the item's `name`, `Sid` or `id`: `env.[PORT].value`.
+Text that holds a document (an IAM policy, `identity.json`) is entered with `>`: `data.identity\\.json > teams.0`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class NotKnown(Exception):
 
 @dataclass(frozen=True)
 class Put:
-    """Sets (or, with REMOVED, removes) an input of one resource; a function gets the old value. Name `*` changes all."""
+    """Sets (or, with REMOVED, removes) an input of one resource; name `*` changes all of the type."""
 
     type: str
     name: str
@@ -122,7 +122,11 @@ def _place(items: list[Any], step: str) -> int:
     if not step.startswith("["):
         return int(step)
     wanted = step.strip("[]")
-    found = (i for i, each in enumerate(items) if wanted in (each.get("name"), each.get("Sid"), each.get("id"), each.get("key")))
+    found = (
+        i
+        for i, each in enumerate(items)
+        if wanted in (each.get("name"), each.get("Sid"), each.get("id"), each.get("key"))
+    )
     return next(found, len(items))
 
 
@@ -145,5 +149,3 @@ def edited(stack: Stack, edits: tuple[Edit, ...]) -> Stack:
     for edit in edits:
         stack = edit(stack)
     return stack
-
-

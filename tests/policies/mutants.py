@@ -65,7 +65,12 @@ TRACKING_SERVER = _of(
     ),
     ("root", "pods-not-root", "prod", Put(t.DEPLOYMENT, "tracking", f"{POD}.securityContext.runAsNonRoot", False)),
     ("user 0", "pods-not-root", "prod", Put(t.DEPLOYMENT, SERVED, f"{POD}.securityContext.runAsUser", 0)),
-    ("no seccomp", "pods-not-root", "dev", Put(t.DEPLOYMENT, "tracking", f"{POD}.securityContext.seccompProfile", REMOVED)),
+    (
+        "no seccomp",
+        "pods-not-root",
+        "dev",
+        Put(t.DEPLOYMENT, "tracking", f"{POD}.securityContext.seccompProfile", REMOVED),
+    ),
     (
         "privileged",
         "containers-unprivileged",
@@ -90,7 +95,12 @@ TRACKING_SERVER = _of(
         "prod",
         Put(t.DEPLOYMENT, "tracking", f"{MLFLOW}.securityContext.readOnlyRootFilesystem", False),
     ),
-    ("no memory limit", "containers-limited", "prod", Put(t.DEPLOYMENT, "tracking", f"{MLFLOW}.resources.limits", REMOVED)),
+    (
+        "no memory limit",
+        "containers-limited",
+        "prod",
+        Put(t.DEPLOYMENT, "tracking", f"{MLFLOW}.resources.limits", REMOVED),
+    ),
     ("no requests", "containers-limited", "dev", Put(t.DEPLOYMENT, SERVED, f"{MODEL}.resources.requests", REMOVED)),
     ("the node's network", "pods-isolated", "prod", Put(t.DEPLOYMENT, "tracking", f"{POD}.hostNetwork", True)),
     (
@@ -173,9 +183,19 @@ BACKEND_STORE = _of(
         "prod",
         Put(t.RDS_INSTANCE, "database", "deletionProtection", False),
     ),
-    ("no upgrades", "database-minor-upgrades", "prod", Put(t.RDS_INSTANCE, "database", "autoMinorVersionUpgrade", False)),
+    (
+        "no upgrades",
+        "database-minor-upgrades",
+        "prod",
+        Put(t.RDS_INSTANCE, "database", "autoMinorVersionUpgrade", False),
+    ),
     ("no logs", "database-logs-exported", "prod", Put(t.RDS_INSTANCE, "database", "enabledCloudwatchLogsExports", [])),
-    ("plain connections", "database-forces-tls", "prod", Put(t.RDS_PARAMETERS, "database", "parameters.[rds.force_ssl].value", "0")),
+    (
+        "plain connections",
+        "database-forces-tls",
+        "prod",
+        Put(t.RDS_PARAMETERS, "database", "parameters.[rds.force_ssl].value", "0"),
+    ),
     (
         "a subnet of the internet",
         "database-in-private-subnets",
@@ -251,9 +271,19 @@ ARTIFACT_STORE = _of(
         "prod",
         Put(t.BUCKET_ENCRYPTION, "artifacts", "rules.0.applyServerSideEncryptionByDefault.sseAlgorithm", "AES256"),
     ),
-    ("no bucket key", "artifacts-own-key", "prod", Put(t.BUCKET_ENCRYPTION, "artifacts", "rules.0.bucketKeyEnabled", False)),
+    (
+        "no bucket key",
+        "artifacts-own-key",
+        "prod",
+        Put(t.BUCKET_ENCRYPTION, "artifacts", "rules.0.bucketKeyEnabled", False),
+    ),
     ("no ownership", "bucket-has-ownership", "prod", Drop(t.BUCKET_OWNERSHIP, "artifacts")),
-    ("ACLs", "bucket-owner-enforced", "prod", Put(t.BUCKET_OWNERSHIP, "artifacts", "rule.objectOwnership", "ObjectWriter")),
+    (
+        "ACLs",
+        "bucket-owner-enforced",
+        "prod",
+        Put(t.BUCKET_OWNERSHIP, "artifacts", "rule.objectOwnership", "ObjectWriter"),
+    ),
     ("no bucket policy", "bucket-has-policy", "prod", Drop(t.BUCKET_POLICY, "artifacts")),
     (
         "plain HTTP",
@@ -430,7 +460,7 @@ AUTHENTICATION = _of(
         "the local proxy for all",
         "local-listeners-on-loopback",
         "local",
-        Put(t.LOCAL_PROCESS, "tracking", "address", "0.0.0.0"),
+        Put(t.LOCAL_PROCESS, "tracking", "address", "0.0.0.0"),  # noqa: S104 - the mutation
     ),
 )
 
@@ -618,7 +648,12 @@ BACKUPS = _of(
     "backups",
     ("no backups", "database-backups-kept", "prod", Put(t.RDS_INSTANCE, "database", "backupRetentionPeriod", 0)),
     ("backups of a day", "database-backups-kept", "prod", Put(t.RDS_INSTANCE, "database", "backupRetentionPeriod", 1)),
-    ("no final snapshot", "database-final-snapshot", "prod", Put(t.RDS_INSTANCE, "database", "skipFinalSnapshot", True)),
+    (
+        "no final snapshot",
+        "database-final-snapshot",
+        "prod",
+        Put(t.RDS_INSTANCE, "database", "skipFinalSnapshot", True),
+    ),
     (
         "backups deleted with it",
         "database-automated-backups-kept",
@@ -635,7 +670,12 @@ BACKUPS = _of(
     ("a vault that is emptied", "backup-vault-safe", "prod", Put(t.BACKUP_VAULT, "backups", "forceDestroy", True)),
     ("a vault without key", "backup-vault-safe", "prod", Put(t.BACKUP_VAULT, "backups", "kmsKeyArn", REMOVED)),
     ("no restore test", "restore-tested", "prod", Drop(t.RESTORE_TEST_SELECTION, "backups-rds")),
-    ("a restore test at no time", "restore-tested", "prod", Put(t.RESTORE_TEST_PLAN, "backups", "scheduleExpression", "")),
+    (
+        "a restore test at no time",
+        "restore-tested",
+        "prod",
+        Put(t.RESTORE_TEST_PLAN, "backups", "scheduleExpression", ""),
+    ),
     (
         "silent failures",
         "backup-failures-told",
@@ -722,7 +762,12 @@ SERVING = _of(
         "prod",
         Put(t.DISRUPTION_BUDGET, SERVED, "spec.selector.matchLabels", {"app": "other"}),
     ),
-    ("a budget of nothing", "disruption-budget-usable", "prod", Put(t.DISRUPTION_BUDGET, SERVED, "spec.maxUnavailable", 0)),
+    (
+        "a budget of nothing",
+        "disruption-budget-usable",
+        "prod",
+        Put(t.DISRUPTION_BUDGET, SERVED, "spec.maxUnavailable", 0),
+    ),
     ("one zone", "pods-spread", "prod", Put(t.DEPLOYMENT, SERVED, f"{POD}.topologySpreadConstraints", [])),
     ("no draining", "pods-drained", "prod", Put(t.DEPLOYMENT, SERVED, f"{MODEL}.lifecycle", REMOVED)),
     (
@@ -797,7 +842,12 @@ ACCOUNT = _of(
         "prod",
         Put(t.SUBNET, "network-public-a", "mapPublicIpOnLaunch", True),
     ),
-    ("a public API", "cluster-endpoint-private", "prod", Put(t.EKS_CLUSTER, "cluster", "vpcConfig.endpointPublicAccess", True)),
+    (
+        "a public API",
+        "cluster-endpoint-private",
+        "prod",
+        Put(t.EKS_CLUSTER, "cluster", "vpcConfig.endpointPublicAccess", True),
+    ),
     (
         "an API for all",
         "cluster-endpoint-private",
@@ -811,7 +861,12 @@ ACCOUNT = _of(
         "prod",
         Put(t.EKS_CLUSTER, "cluster", "accessConfig.authenticationMode", "CONFIG_MAP"),
     ),
-    ("a deletable cluster", "cluster-deletion-protected", "prod", Put(t.EKS_CLUSTER, "cluster", "deletionProtection", False)),
+    (
+        "a deletable cluster",
+        "cluster-deletion-protected",
+        "prod",
+        Put(t.EKS_CLUSTER, "cluster", "deletionProtection", False),
+    ),
     ("no tags", "resources-attributed", "prod", Put(t.AWS_PROVIDER, "aws", "defaultTags", '{"tags": {}}')),
     ("any account", "resources-attributed", "prod", Put(t.AWS_PROVIDER, "aws", "allowedAccountIds", REMOVED)),
     ("no expiry", "ephemeral-stack-expires", "pr-7", Put(t.AWS_PROVIDER, "aws", "defaultTags > tags.expires", REMOVED)),

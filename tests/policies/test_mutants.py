@@ -1,4 +1,4 @@
-"""Every mutant of a recorded stack is caught by a policy of its own point, and the recorded stacks themselves by none."""
+"""Every mutant of a recorded stack is caught by a policy of its point; the recorded stacks themselves by none."""
 
 from __future__ import annotations
 
