@@ -35,7 +35,7 @@ def ensure() -> None:
             pinned.write(_pinned("uv"))
             pinned.flush()
             _run(str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", pinned.name)
-    into = ("--python", str(python), "--quiet")
+    into = ("--python", str(python), "--quiet", "--compile-bytecode")
     _run(str(uv), "pip", "install", *into, "--require-hashes", "-r", str(LOCK))
     _run(str(uv), "pip", "install", *into, "--no-deps", "--no-build-isolation", "--editable", str(PROJECT))
     (ENVIRONMENT / "ready").touch()
