@@ -10,7 +10,7 @@ from infra.contracts import Foundation
 from infra.settings import Settings
 from infra.workloads import serving, tracking
 
-TARGETS = {"local": "infra.local", "aws": "infra.aws"}
+TARGETS = {"local": "infra.local.foundation", "aws": "infra.aws.foundation"}
 """Each module has a `foundation(settings)`; imported on demand, because the AWS SDK alone takes seconds to load."""
 
 

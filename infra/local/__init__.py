@@ -1,3 +1,0 @@
-from infra.local.foundation import foundation
-
-__all__ = ["foundation"]

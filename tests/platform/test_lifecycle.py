@@ -200,7 +200,7 @@ def test_a_corrupt_data_directory_is_one_clear_line(stack: LocalStack) -> None:
         output = stack.pulumi("up", "--yes", check=False)
     finally:
         control.write_bytes(good)
-    assert "database ended while it was starting; it says:" in output
+    assert "database ended while it was starting; it says:" in output, output
     assert "Traceback" not in output
     stack.up()
     assert "precious" in experiments_readable(stack, stack.token(GRACE))
