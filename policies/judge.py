@@ -11,6 +11,9 @@ from policies.levels import Environment, Levels
 from policies.model import Resource, Stack
 from policies.rule import FOUNDATION, Found, Policy, ResourcePolicy, StackPolicy
 
+UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+CANNOT_READ = "has inputs of a shape that no provider takes"
+
 
 @dataclass(frozen=True)
 class Violation:
@@ -61,11 +64,26 @@ def found(policy: Policy, stack: Stack) -> Iterator[Found]:
     """What one policy finds in the stack."""
     if isinstance(policy, ResourcePolicy):
         for resource in stack.of(*policy.types):
-            yield from ((resource, message) for message in policy.validate(resource))
+            yield from ((resource, message) for message in of_resource(policy, resource))
     else:
-        yield from policy.validate(stack)
+        yield from of_stack(policy, stack)
 
 
-def matched(policy: ResourcePolicy, stack: Stack) -> list[Resource]:
-    """The resources that a policy looks at."""
-    return stack.of(*policy.types)
+def of_resource(policy: ResourcePolicy, resource: Resource) -> list[str]:
+    """What a policy finds in one resource. Inputs that it cannot read are a finding, not a crash and not a pass."""
+    try:
+        return list(policy.validate(resource))
+    except UNREADABLE as error:
+        return [_unreadable(error)]
+
+
+def of_stack(policy: StackPolicy, stack: Stack) -> list[Found]:
+    """What a policy finds in the whole stack; see `of_resource`."""
+    try:
+        return list(policy.validate(stack))
+    except UNREADABLE as error:
+        return [(None, _unreadable(error))]
+
+
+def _unreadable(error: Exception) -> str:
+    return f"{CANNOT_READ} ({type(error).__name__}: {error}); compare them with the provider's schema"

@@ -20,7 +20,7 @@ from pulumi_policy import (
 from pulumi_policy.proxy import _is_unknown
 
 from policies.checklist import POLICIES
-from policies.judge import exceptions_current
+from policies.judge import exceptions_current, of_resource, of_stack
 from policies.levels import Environment, environment
 from policies.model import UNKNOWN, Resource, Stack
 from policies.rule import Policy, ResourcePolicy, StackPolicy
@@ -58,7 +58,7 @@ def _resource_check(
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if args.resource_type in policy.types and not _spared(policy, args.urn, where):
             resource = Resource(args.resource_type, args.name, args.urn, plain(args.props))
-            for message in policy.validate(resource):
+            for message in of_resource(policy, resource):
                 report(message, None)
 
     return validate
@@ -67,7 +67,7 @@ def _resource_check(
 def _stack_check(policy: StackPolicy, where: Environment) -> Callable[[StackValidationArgs, ReportViolation], None]:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         stack = Stack(where.stack, [_resource(each) for each in args.resources], where.levels.parameters)
-        for resource, message in policy.validate(stack):
+        for resource, message in of_stack(policy, stack):
             urn = resource.urn if resource is not None else None
             if not _spared(policy, urn or "", where):
                 report(message, urn)

@@ -8,7 +8,7 @@ import pytest
 
 from policies import tokens
 from policies.checklist import POLICIES
-from policies.judge import found, judge
+from policies.judge import CANNOT_READ, found, judge
 from policies.levels import environment
 from policies.model import Stack
 from policies.rule import FOUNDATION, Policy, ResourcePolicy
@@ -20,7 +20,9 @@ BY_NAME = {policy.name: policy for policy in POLICIES}
 
 
 def _found(policy: Policy, subject: Stack) -> set[tuple[str, str]]:
-    return {(resource.urn if resource else "", message) for resource, message in found(policy, subject)}
+    said = {(resource.urn if resource else "", message) for resource, message in found(policy, subject)}
+    assert not [message for _, message in said if CANNOT_READ in message]
+    return said
 
 
 def _id(mutant: Mutant) -> str:
