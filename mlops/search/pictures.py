@@ -13,12 +13,20 @@ from matplotlib.figure import Figure
 from mlops.search.runs import Run
 
 AXES = 8
+DRAWN = 2000
+"""So many runs are drawn at most: more lines only hide each other, and take seconds."""
+
 Curve = Sequence[tuple[int, float]]
 
 
 def parallel_coordinates(path: Path, runs: Sequence[Run], params: Sequence[str], metric: str) -> None:
-    """One line a run through its differing parameters (the first `AXES`) to the metric, which gives the colour."""
-    shown = [run for run in runs if math.isfinite(run.metrics.get(metric, math.nan))]
+    """One line a run through its differing parameters (the first `AXES`) to the metric, which gives the colour.
+
+    Of more than `DRAWN` runs, those at even distances in the given order are drawn, the first and the last among them.
+    """
+    measured = [run for run in runs if math.isfinite(run.metrics.get(metric, math.nan))]
+    chosen = np.linspace(0, len(measured) - 1, min(len(measured), DRAWN)).round().astype(int)
+    shown = [measured[index] for index in chosen]
     names = [*params[:AXES], metric]
     columns = [_scaled([run.params.get(name, "") for run in shown]) for name in params[:AXES]]
     values = np.array([run.metrics[metric] for run in shown])
@@ -27,10 +35,12 @@ def parallel_coordinates(path: Path, runs: Sequence[Run], params: Sequence[str],
     x = np.arange(len(names))
     figure = Figure(figsize=(2 + 1.4 * len(names), 5), layout="constrained")
     axes = figure.subplots()
-    lines = LineCollection([np.column_stack([x, row]) for row in points], linewidths=0.8, alpha=0.6, rasterized=True)
+    paths = np.stack([np.broadcast_to(x, points.shape), points], axis=2)
+    lines = LineCollection(paths, linewidths=0.8, alpha=0.6)
     lines.set_array(values)
     axes.add_collection(lines)
     axes.set(xlim=(0, max(len(names) - 1, 1)), ylim=(-0.02, 1.02), xticks=x, yticks=[])
+    axes.set_title(f"{len(shown)} of {len(runs)} runs")
     axes.set_xticklabels(names, rotation=30, ha="right")
     for position in x:
         axes.axvline(float(position), color="grey", linewidth=0.6)
