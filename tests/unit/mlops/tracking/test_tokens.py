@@ -28,7 +28,13 @@ class Issuer:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def token(self, **changes: Any) -> str:
-        claims = {"iss": self.url, "aud": "mlflow", "sub": "1", "email": "ada@example.com", "groups": ["scientists"]}
+        claims: dict[str, Any] = {
+            "iss": self.url,
+            "aud": "mlflow",
+            "sub": "1",
+            "email": "ada@example.com",
+            "groups": ["scientists"],
+        }
         claims |= {"exp": time.time() + 600, **changes}
         claims = {name: value for name, value in claims.items() if value is not None}
         return jwt.encode(claims, self.keys["k1"], algorithm="ES256", headers={"kid": "k1"})
@@ -129,7 +135,7 @@ def test_a_token_signed_with_another_key_is_refused(verifier: TokenVerifier, iss
 def test_an_unsigned_token_is_refused(verifier: TokenVerifier, issuer: Issuer) -> None:
     claims = jwt.decode(issuer.token(), options={"verify_signature": False})
     with pytest.raises(InvalidToken):
-        verifier.verify(f"Bearer {jwt.encode(claims, None, algorithm='none', headers={'kid': 'k1'})}")
+        verifier.verify(f"Bearer {jwt.encode(claims, '', algorithm='none', headers={'kid': 'k1'})}")
 
 
 def test_a_remembered_token_still_expires(
@@ -138,6 +144,6 @@ def test_a_remembered_token_still_expires(
     token = issuer.token()
     verifier.verify(f"Bearer {token}")
     later = time.time() + 600 + tokens.LEEWAY_SECONDS + 1
-    monkeypatch.setattr(tokens.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     with pytest.raises(InvalidToken, match="expired"):
         verifier.verify(f"Bearer {token}")
