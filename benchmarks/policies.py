@@ -6,12 +6,13 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from infra.recording import record
+from infra.recording import Recording, record
 from policies.checklist import POLICIES
-from policies.judge import judge
-from policies.levels import environment
+from policies.judge import Violation, judge
+from policies.levels import Environment, environment
 from policies.recorded import stack
 
 STACK, ROUNDS, LIMIT = "prod", 5, 0.25
@@ -24,13 +25,18 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
+def violations_of(recording: Recording, where: Environment) -> list[Violation]:
+    """What the pack says about a recording."""
+    return list(judge(stack(recording, where), where))
+
+
 def measure() -> dict[str, Any]:
     """Medians of recording and of judging in turn; the first round, which imports and fills caches, does not count."""
     where = environment(STACK)
     recording_seconds, judging_seconds = [], []
     for round_ in range(ROUNDS + 1):
         seconds, recording = timed(lambda: record(STACK))
-        judged, violations = timed(lambda recording=recording: list(judge(stack(recording, where), where)))
+        judged, violations = timed(partial(violations_of, recording, where))
         assert violations == []
         if round_:
             recording_seconds.append(seconds)
