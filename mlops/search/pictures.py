@@ -36,7 +36,7 @@ def parallel_coordinates(path: Path, runs: Sequence[Run], params: Sequence[str],
     figure = Figure(figsize=(2 + 1.4 * len(names), 5), layout="constrained")
     axes = figure.subplots()
     paths = np.stack([np.broadcast_to(x, points.shape), points], axis=2)
-    lines = LineCollection(paths, linewidths=0.8, alpha=0.6)
+    lines = LineCollection(list(paths), linewidths=0.8, alpha=0.6)
     lines.set_array(values)
     axes.add_collection(lines)
     axes.set(xlim=(0, max(len(names) - 1, 1)), ylim=(-0.02, 1.02), xticks=x, yticks=[])
