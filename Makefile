@@ -5,7 +5,7 @@ BIN := .venv/bin
 PULUMI := $(PYTHON) -m tools run pulumi
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo status down purge preview refresh test test-examples stack cost test-all test-cluster test-images images manifests check format bench lock tools
+.PHONY: help up demo status down purge preview refresh test test-examples stack cost test-all test-cluster test-images images manifests check format bench lock tools policies
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
@@ -33,6 +33,9 @@ refresh: .venv/ready tools ## compare the recorded state with what is really the
 
 stack: .venv/ready ## write the settings of an ephemeral AWS stack: make stack NAME=pr-123 FROM=dev
 	$(BIN)/python -m infra.ephemeral $(NAME) --source $(or $(FROM),dev)
+
+policies: .venv/ready ## check a stack's recording against the policy pack, offline: make policies STACK=prod
+	$(BIN)/python -m policies.offline $(STACK)
 
 cost: .venv/ready ## what an AWS stack costs a month: make cost STACK=prod
 	$(BIN)/python -m infra.cost $(STACK)
