@@ -76,7 +76,7 @@ def own(folder: Path) -> Iterator[Engine]:
     finally:
         daemon.terminate()
         daemon.wait(timeout=60)
-        shutil.rmtree(folder)  # some GB
+        shutil.rmtree(folder / "data", ignore_errors=True)  # some GB
 
 
 @retry(stop=stop_after_delay(60), wait=wait_fixed(0.3), retry=retry_if_exception_type(subprocess.CalledProcessError))
