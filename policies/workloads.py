@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -144,6 +145,12 @@ def loopback(host: str) -> bool:
 def host_of(listen: str) -> str:
     """The host of HOST:PORT."""
     return listen.rpartition(":")[0]
+
+
+def url_host(url: str) -> str:
+    """The host of an http or https URL; empty for anything else."""
+    found = re.match(r"https?://(\[[^\]]+\]|[^/:]+)", url)
+    return found[1] if found else ""
 
 
 def _file(resource: Resource, name: str) -> Any:

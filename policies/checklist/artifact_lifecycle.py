@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from policies import tokens
-from policies.checklist.artifact_store import artifact_buckets, each_bucket_has
+from policies.checklist.artifact_store import artifact_buckets
+from policies.checklist.buckets import each_bucket_has
 from policies.model import UNKNOWN, Resource, Stack, items
 from policies.rule import Found, ResourcePolicy, StackPolicy, at_least, inputs
 

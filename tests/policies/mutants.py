@@ -830,6 +830,17 @@ ACCOUNT = _of(
         Put(t.SECURITY_GROUP_INGRESS, "edge-caller-0-443", "fromPort", 22),
     ),
     (
+        "PostgreSQL for the internet",
+        "few-ports-open",
+        "prod",
+        Put(
+            t.SECURITY_GROUP,
+            "edge",
+            "ingress",
+            [{"protocol": "tcp", "fromPort": 5432, "toPort": 5432, "cidrBlocks": ["0.0.0.0/0"]}],
+        ),
+    ),
+    (
         "an open default group",
         "default-security-group-closed",
         "prod",

@@ -18,8 +18,8 @@ def lines() -> list[str]:
         original, changed = stack(mutant.stack), edited(stack(mutant.stack), mutant.edits)
         said = {}
         for policy in own[mutant.point]:
-            before = {message for _, message in found(policy, original)}
-            new = [message for _, message in found(policy, changed) if message not in before]
+            before = {(each and each.urn, message) for each, message in found(policy, original)}
+            new = [message for each, message in found(policy, changed) if (each and each.urn, message) not in before]
             if new:
                 said[policy.name] = new[0]
         caught += bool(said)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,6 +37,16 @@ def test_there_are_twelve_points_and_each_is_enforced_or_asked() -> None:
     assert {policy.point for policy in POLICIES} <= {*BY_ID, FOUNDATION}
     for point in POINTS:
         assert point.open or point.probe in PROBES
+
+
+def test_checklist_needs_nothing_of_pulumi() -> None:
+    """It runs in images that have only `mlops`."""
+    program = (
+        "import sys, mlops.checklist.cli, mlops.checklist.probes, mlops.checklist.facts\n"
+        "sys.exit(str({n for n in sys.modules if n.partition('.')[0] in ('pulumi', 'policies', 'infra')} or ''))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert run.stderr.strip() == ""
 
 
 def test_open_point_is_never_passed() -> None:

@@ -97,6 +97,30 @@ def test_expired_exception_stops_the_engine(disposable: LocalStack) -> None:
         levels.write_text(text)
 
 
+def test_what_a_preview_cannot_know_is_stopped_at_up(disposable: LocalStack) -> None:
+    """The proxy's file holds secrets that the first `up` makes: it is judged then, before the proxy is started."""
+    path = disposable.directory / TRACKING
+    text = path.read_text()
+    path.write_text(text.replace('"code_challenge_method": "S256",', '"code_challenge_method": "",'))
+    try:
+        code, output = _engine(disposable, "up", "--yes", *PACK)
+    finally:
+        path.write_text(text)
+    assert code != 0, output
+    assert "proxy-signs-in-safely" in output
+    started = {urn.rpartition("::")[2] for urn in _resources(disposable) if "local:Process" in urn}
+    assert "tracking-mlflow" in started
+    assert "tracking" not in started
+
+
+def test_up_of_the_local_stack_passes(disposable: LocalStack) -> None:
+    code, output = _engine(disposable, "up", "--yes", *PACK)
+    assert code == 0, output
+    assert "✅ mlflow-platform" in output
+    with disposable.api(None) as client:
+        assert client.get("/api/2.0/mlflow/experiments/search").status_code == 401
+
+
 FOREIGN = '''
 import pulumi
 from pulumi.dynamic import CreateResult, Resource, ResourceProvider
