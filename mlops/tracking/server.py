@@ -19,6 +19,7 @@ from mlops.tracking.identity_settings import identity_settings
 REQUIRED = {
     "MLFLOW_BACKEND_STORE_URI": "a SQLAlchemy URI such as postgresql+psycopg://mlflow@host/mlflow",
     "MLFLOW_ARTIFACTS_DESTINATION": "an object store URI such as s3://bucket/artifacts",
+    "MLFLOW_CRYPTO_KEK_PASSPHRASE": "a random text that never changes: it seals the registry's history",
     "MLFLOW_FLASK_SERVER_SECRET_KEY": "a random text, the same for every replica",
     "MLOPS_AUTH_DATABASE_URI": "a SQLAlchemy URI such as postgresql+psycopg://mlflow_auth@host/mlflow_auth",
     "MLOPS_LISTEN": "an address such as 127.0.0.1:5000",

@@ -27,6 +27,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dic
     yield {
         "MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg://mlflow@127.0.0.1/mlflow",
         "MLFLOW_ARTIFACTS_DESTINATION": "s3://bucket/artifacts",
+        "MLFLOW_CRYPTO_KEK_PASSPHRASE": "sealing",
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "session-signing-secret",
         "MLOPS_AUTH_DATABASE_URI": AUTH_URI,
         "MLOPS_LISTEN": "127.0.0.1:5000",
