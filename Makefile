@@ -11,7 +11,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
 
 up: .venv/ready tools ## bring the platform up, or up to date; repeats safely, mends what died
-	$(PULUMI) up --stack $(STACK) --yes --refresh
+	$(PULUMI) up --stack $(STACK) --yes --refresh --policy-pack policies
 
 demo: .venv/ready ## train, gate, approve, promote and serve a model through the running platform
 	$(BIN)/python -m examples.demo
@@ -26,7 +26,7 @@ purge: down ## stop everything and delete the local data, for good
 	$(PYTHON) -m tools purge
 
 preview: .venv/ready tools ## show what `up` would change
-	$(PULUMI) preview --stack $(STACK) --diff
+	$(PULUMI) preview --stack $(STACK) --diff --policy-pack policies
 
 refresh: .venv/ready tools ## compare the recorded state with what is really there
 	$(PULUMI) refresh --stack $(STACK) --yes
