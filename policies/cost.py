@@ -25,7 +25,7 @@ def monthly(stack: Stack) -> float | None:
     if pool is None:
         return None
     resources = tuple(
-        Resource(type=each.type, name=each.name, urn=each.urn, inputs=each.inputs, parent=each.parent)
+        Resource(type=each.type, name=each.name, urn=each.urn, inputs=each.inputs, parent="")
         for each in stack.resources
     )
     try:

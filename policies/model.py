@@ -31,8 +31,6 @@ class Resource:
     urn: str
     inputs: Mapping[str, Any]
     links: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    parent: str = ""
-    protect: bool = False
 
     def get(self, path: str) -> Any:
         """The input at a dotted path (`spec.replicas`, `rules.0.id`); None where there is none."""

@@ -30,7 +30,7 @@ def report(stack: Stack, where: Environment, violations: Iterable[Violation]) ->
     for each in found:
         type_, _, name = each.urn.rpartition("::")
         subject = f"{type_.rpartition('::')[2].rpartition('$')[2]}: {name}" if each.urn else stack.name
-        yield f"        - [{each.level}]  [{each.policy.point}]  {each.policy.name}  ({subject})"
+        yield f"        - [{each.level}]  {each.policy.name}  ({subject})"
         yield f"          {each.policy.description}"
         yield f"          {each.message}"
         if each.urn:

@@ -81,15 +81,7 @@ def _spared(policy: Policy, urn: str, where: Environment) -> bool:
 
 def _resource(given: PolicyResource) -> Resource:
     links = {key: frozenset(each.urn for each in found) for key, found in given.property_dependencies.items()}
-    return Resource(
-        given.resource_type,
-        given.name,
-        given.urn,
-        plain(given.props),
-        links,
-        given.opts.parent or "",
-        given.opts.protect,
-    )
+    return Resource(given.resource_type, given.name, given.urn, plain(given.props), links)
 
 
 def plain(value: Any) -> Any:

@@ -15,9 +15,7 @@ def stack(recording: Recording, where: Environment | None = None) -> Stack:
     """The stack of `recording`, with the parameters of its levels file."""
     found = where or environment(recording.stack)
     resources = [
-        Resource(
-            each.type, each.name, each.urn, _inputs(each.inputs), each.property_dependencies, each.parent, each.protect
-        )
+        Resource(each.type, each.name, each.urn, _inputs(each.inputs), each.property_dependencies)
         for each in recording.resources
     ]
     return Stack(recording.stack, resources, found.levels.parameters)

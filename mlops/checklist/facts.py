@@ -5,12 +5,16 @@ A client cannot see from outside which database or which object store is behind 
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, jsonify
 
+MODEL_SERVER = re.compile(r"system:serviceaccount:[^:]+:serving-(.+)")
 PATH = "/api/2.0/mlops/checklist/facts"
 
 
@@ -23,7 +27,15 @@ def facts(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "object_store": environment.get("MLFLOW_S3_ENDPOINT_URL", "aws"),
         "listen": environment.get("MLOPS_LISTEN", ""),
         "four_eyes": environment.get("MLOPS_FOUR_EYES", "true") == "true",
+        "served": _served(environment.get("MLOPS_IDENTITY_FILE")),
     }
+
+
+def _served(identity_file: str | None) -> list[str]:
+    """The models whose servers may sign in."""
+    document = json.loads(Path(identity_file).read_text()) if identity_file else {}
+    principals = (name for issuer in document.get("issuers", []) for name in issuer.get("principals", {}))
+    return sorted({found[1] for name in principals if (found := MODEL_SERVER.fullmatch(name))})
 
 
 def install(app: Flask) -> None:

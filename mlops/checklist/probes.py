@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from mlops.checklist.asking import Answer, Champion, Platform, reachable
+from mlops.checklist.asking import TIMEOUT, Answer, Champion, Platform, reachable
 from mlops.checklist.points import Point
 from mlops.errors import PlatformError
+from mlops.operations import status
+from mlops.profile import Part
 from mlops.registry.standing import Entry, VersionStanding, standing
 
 REFUSED = frozenset({401, 403})
@@ -104,17 +106,23 @@ def artifact_lifecycle(platform: Platform) -> Answer:
 
 
 def serving(platform: Platform) -> Answer:
-    """Every served model that the platform's document names is well, or waits for its first champion."""
-    parts = [
-        part for part in (platform.document.parts if platform.document else ()) if part.name.startswith("serving-")
-    ]
+    """Every served model is well, or waits for its first champion."""
+    named = platform.document.parts if platform.document else ()
+    parts = [part for part in named if part.name.startswith("serving-")] or _below(platform)
     if not parts:
-        return Answer("unknown", "no platform.json names the served models; run this where `make up` wrote it")
-    from mlops.operations import status
-
-    reports = status.probe(parts, 5.0)
+        return Answer("open", "the platform serves no model yet")
+    reports = status.probe(parts, TIMEOUT)
     told = ", ".join(f"{report.name} is {report.health}" for report in reports)
     return Answer("passed" if all(report.health in status.GOOD for report in reports) else "failed", told)
+
+
+def _below(platform: Platform) -> list[Part]:
+    """The served models where a platform that wrote no `platform.json` has them: https://MODEL.HOST."""
+    url = urlsplit(platform.url)
+    return [
+        Part(name=f"serving-{model}", health=f"{url.scheme}://{model}.{url.netloc}/health")
+        for model in platform.facts["served"]
+    ]
 
 
 def ask(point: Point, platform: Platform) -> Answer:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,6 +91,22 @@ def faulty() -> Iterator[type[_Faulty]]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def test_model_server_that_does_not_answer_fails(faulty: Any) -> None:
+    """Elsewhere than on this machine the served models are looked for below the platform's own host."""
+    faulty.facts, faulty.status = {**GOOD, "served": ["iris-classifier"]}, 500
+    asked = Platform(faulty.url.replace("127.0.0.1", "localhost"), "token", None)
+    answer = ask(BY_ID["serving"], asked)
+    assert answer.state == "failed"
+    assert "serving-iris-classifier" in answer.detail
+
+
+def test_served_models_are_those_that_may_sign_in(tmp_path: Path) -> None:
+    file = tmp_path / "identity.json"
+    principals = {"system:serviceaccount:mlflow:serving-iris-classifier": {}, "system:serviceaccount:mlflow:jobs": {}}
+    file.write_text(json.dumps({"issuers": [{"principals": principals}, {}]}))
+    assert facts.facts({"MLOPS_IDENTITY_FILE": str(file)})["served"] == ["iris-classifier"]
 
 
 @pytest.mark.parametrize(

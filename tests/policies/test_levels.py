@@ -93,7 +93,7 @@ def test_report_names_the_resource_the_change_and_the_urn() -> None:
     broken = edited(stack("prod"), (Drop("aws:s3/bucketVersioning:BucketVersioning", "artifacts"),))
     where = environment("prod")
     text = "\n".join(report(broken, where, judge(broken, where)))
-    assert "[mandatory]  [artifact-lifecycle]  bucket-has-versioning  (aws:s3/bucket:Bucket: artifacts)" in text
+    assert "[mandatory]  bucket-has-versioning  (aws:s3/bucket:Bucket: artifacts)" in text
     assert "Add a BucketVersioning to it." in text
     assert "urn:pulumi:prod::mlflow-platform::" in text
 

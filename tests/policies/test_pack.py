@@ -18,8 +18,9 @@ from pulumi_policy import (
 from pulumi_policy.policy import PolicyCustomTimeouts, PolicyResourceOptions
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
+from mlops.registry.standing import WORKFLOW_ALIASES
 from policies import tokens
-from policies.checklist import POLICIES
+from policies.checklist import POLICIES, approval
 from policies.judge import CANNOT_READ, found, judge
 from policies.levels import environment
 from policies.model import UNKNOWN, Stack
@@ -127,6 +128,10 @@ def test_input_that_cannot_be_read_is_a_violation() -> None:
     )
     policy = next(each for each in POLICIES if each.name == "containers-limited")
     assert [message for _, message in found(policy, broken) if CANNOT_READ in message]
+
+
+def test_protected_aliases_are_those_of_the_registry() -> None:
+    assert approval.PROTECTED == WORKFLOW_ALIASES
 
 
 def test_table_has_a_row_for_each_point_and_is_written_between_the_markers() -> None:
