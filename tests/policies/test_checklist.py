@@ -33,6 +33,13 @@ GOOD = {
 }
 
 
+@pytest.fixture(scope="module")
+def platform(disposable: LocalStack) -> LocalStack:
+    """A platform of this module's own: on the shared one, other tests leave models that must not pass."""
+    disposable.up()
+    return disposable
+
+
 def test_there_are_twelve_points_and_each_is_enforced_or_asked() -> None:
     assert [point.number for point in POINTS] == list(range(1, 13))
     assert {policy.point for policy in POLICIES} <= {*BY_ID, FOUNDATION}

@@ -21,7 +21,7 @@ def test_identity_token_of_the_issuer_is_trusted(minting: KeyPairIssuer) -> None
         {"aud": "mlflow"},
         {"iss": "https://elsewhere.example.com"},
         {"exp": int(time.time()) - 120},
-        {"iat": int(time.time()) + 600},
+        {"iat": int(time.time()) + 86_400},
         {"sub": None},
         {"exp": None},
         {"aud": [CLIENT_ID, "other"], "azp": "other"},

@@ -26,8 +26,12 @@ from tests.unit.mlops.login.oidc_servers import (
 
 PLATFORM = "https://mlflow.example.com"
 GITHUB = {"ACTIONS_ID_TOKEN_REQUEST_URL": "u", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t"}
-DUE = {"iat": int(time.time()) - 3600, "exp": int(time.time()) + 30}
-"""The times of a token that is valid for half a minute more: due for renewal."""
+
+
+def due() -> dict[str, int]:
+    """The times of a token that is valid for half a minute more: due for renewal."""
+    now = int(time.time())
+    return {"iat": now - 3600, "exp": now + 30}
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def make_due(**claims: int) -> None:
     """Replaces the stored identity token by one of the same person that is about to expire."""
     store = LoginStore()
     login = store.all()[PLATFORM]
-    old = jwt.encode(unverified(login.id_token) | DUE | claims, "x" * 32)
+    old = jwt.encode(unverified(login.id_token) | due() | claims, "x" * 32)
     with store.locked():
         store.put(PLATFORM, replace(login, id_token=old))
 
@@ -74,7 +78,7 @@ def test_projected_token_is_looked_at_again_every_minute(minting: KeyPairIssuer,
 
 
 def test_rotated_projected_token_replaces_one_that_is_due(minting: KeyPairIssuer, token_file: Path) -> None:
-    token_file.write_text(minting.mint(**DUE))
+    token_file.write_text(minting.mint(**due()))
     cached = Cached(ProjectedFile(token_file))
     cached.bearer()
     token_file.write_text(rotated := minting.mint(jti="rotated"))
@@ -82,7 +86,7 @@ def test_rotated_projected_token_replaces_one_that_is_due(minting: KeyPairIssuer
 
 
 def test_valid_token_is_kept_while_its_source_fails(minting: KeyPairIssuer, token_file: Path) -> None:
-    token_file.write_text(minted := minting.mint(**DUE))
+    token_file.write_text(minted := minting.mint(**due()))
     cached = Cached(ProjectedFile(token_file))
     cached.bearer()
     token_file.unlink()
@@ -178,7 +182,7 @@ def test_renewal_as_somebody_else_is_refused(issuer: PublicClientProvider) -> No
     log_in(issuer)
     store = LoginStore()
     login = store.all()[PLATFORM]
-    theirs = jwt.encode(unverified(login.id_token) | DUE | {"sub": "eve@example.com"}, "x" * 32)
+    theirs = jwt.encode(unverified(login.id_token) | due() | {"sub": "eve@example.com"}, "x" * 32)
     with store.locked():
         store.put(PLATFORM, replace(login, id_token=theirs))
     with pytest.raises(PlatformError, match=r"renewed the login of 'eve@example.com' as 'ada@example.com'"):
