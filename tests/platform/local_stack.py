@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -23,12 +24,15 @@ PREFIX = "mlflow-platform:"
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now, all different."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Ports that nothing listens on now, all different, below the range that outgoing connections take theirs from."""
+    free: list[int] = []
+    for port in random.sample(range(10_000, 32_000), k=1_000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                free.append(port)
+        if len(free) == count:
+            return free
+    raise AssertionError(f"no {count} free ports between 10000 and 32000")
 
 
 @dataclass
