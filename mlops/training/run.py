@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import Self
 
 import mlflow
 
@@ -42,12 +42,13 @@ def run(
     marks = {**origin.tags(), **(tags or {}), **({RESUME_TAG: resume} if resume else {})}
     earlier = _unfinished(experiment, resume) if resume else None
     with (
-        _terminated_as_exit(),
+        _Termination() as termination,
         mlflow.start_run(run_id=earlier, run_name=name, tags=marks, log_system_metrics=system_metrics) as active,
     ):
         log = Log(active.info.run_id)
         try:
-            yield log
+            with termination.interrupts():
+                yield log
         finally:
             log.close()
 
@@ -65,18 +66,39 @@ def _unfinished(experiment: str, resume: str) -> str | None:
     return found[0].info.run_id if found else None
 
 
-@contextmanager
-def _terminated_as_exit() -> Iterator[None]:
-    """Within the block, SIGTERM ends the process as an exception does, so that what is open gets closed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+class _Termination:
+    """SIGTERM ends the body of `interrupts` as an exception does; while the run is opened and closed it has to wait.
 
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
+    A launcher sends it just when the death of another rank has made this one close its run.
+    """
 
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    def __init__(self) -> None:
+        self._interruptible = False
+        self._pending: int | None = None
+
+    def __enter__(self) -> Self:
+        self._mine = threading.current_thread() is threading.main_thread()
+        if self._mine:
+            self._before = signal.signal(signal.SIGTERM, self._arrived)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._mine:
+            signal.signal(signal.SIGTERM, self._before)
+        if self._pending is not None and kind is None:
+            raise SystemExit(128 + self._pending)
+
+    @contextmanager
+    def interrupts(self) -> Iterator[None]:
+        """The body that may be interrupted."""
+        self._interruptible = True
+        try:
+            yield
+        finally:
+            self._interruptible = False
+
+    def _arrived(self, number: int, _frame: FrameType | None) -> None:
+        if self._interruptible:
+            self._interruptible = False
+            raise SystemExit(128 + number)
+        self._pending = number

@@ -110,7 +110,8 @@ TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalon
 def test_of_two_processes_rank_zero_alone_logs(torch_program: Any, scientist: mlflow.MlflowClient) -> None:
     ran = torch_program(*TORCHRUN, "examples/distributed.py")
     assert ran.returncode == 0, ran.stderr
-    assert {"rank 0 of 2 logged", "rank 1 of 2 kept quiet"} <= set(ran.stdout.splitlines())
+    for said in ("rank 0 of 2 logged", "rank 1 of 2 kept quiet"):  # two processes, perhaps on one line
+        assert said in ran.stdout
     run = only_run(scientist, "iris-distributed")
     assert run.data.params["world_size"] == "2"
     losses = [point.value for point in scientist.get_metric_history(run.info.run_id, "train_loss")]
