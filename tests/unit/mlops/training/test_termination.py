@@ -22,7 +22,7 @@ def test_the_body_is_interrupted() -> None:
 
 def test_closing_is_not_interrupted_and_the_process_leaves_afterwards() -> None:
     closed = False
-    with pytest.raises(SystemExit), _Termination() as termination:
+    with pytest.raises(SystemExit), _Termination() as termination:  # noqa: PT012 - leaves after the block
         with termination.interrupts():
             pass
         terminate()
@@ -32,7 +32,7 @@ def test_closing_is_not_interrupted_and_the_process_leaves_afterwards() -> None:
 
 def test_closing_after_an_error_is_not_interrupted_and_the_error_is_kept() -> None:
     closed = False
-    with pytest.raises(RuntimeError, match="connection reset"), _Termination() as termination:
+    with pytest.raises(RuntimeError, match="connection reset"), _Termination() as termination:  # noqa: PT012
         try:
             with termination.interrupts():
                 raise RuntimeError("connection reset by rank 1")
