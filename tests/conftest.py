@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.platform.local_stack import LocalStack
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Gives the test an event loop when an earlier one (`asyncio.run`, playwright) took it away: Pulumi needs one."""
+    try:
+        asyncio.get_event_loop_policy().get_event_loop()
+    except RuntimeError:
+        asyncio.set_event_loop(asyncio.new_event_loop())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

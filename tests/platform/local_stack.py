@@ -192,6 +192,10 @@ class LocalStack:
             return []
         return [parent, *parent.children(recursive=True)]
 
+    def parts(self) -> set[int]:
+        """supervisord and the processes that it runs, without what those start for themselves; by process id."""
+        return {each.pid for each in self.processes()[:1] for each in (each, *each.children())}
+
     def exported(self) -> dict[str, Any]:
         """The stack's resources as the engine keeps them, by name."""
         document = json.loads(self.pulumi("stack", "export"))

@@ -157,7 +157,7 @@ def test_a_taken_port_is_one_clear_line_and_starts_nothing(stack: LocalStack) ->
 def test_a_bad_setting_is_one_clear_line_and_changes_nothing(
     stack: LocalStack, section: str, change: dict[str, object], expected: str
 ) -> None:
-    before = stack.processes()
+    before = stack.parts()
     kept = dict(stack.settings[section])
     stack.settings[section] |= change
     stack.write_settings()
@@ -168,7 +168,7 @@ def test_a_bad_setting_is_one_clear_line_and_changes_nothing(
         stack.write_settings()
     assert expected in output
     assert "Traceback" not in output
-    assert stack.processes() == before
+    assert stack.parts() == before
 
 
 def test_a_second_up_at_the_same_time_is_refused_and_harms_nothing(stack: LocalStack) -> None:
