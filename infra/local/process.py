@@ -54,11 +54,7 @@ class Process(DynamicResource, module="local", name="Process"):
         self, name: str, args: ProcessArgs, layout: Layout, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         properties: dict[str, Any] = {
-            "name": name,
-            "root": str(layout.root),
-            "definition": definition(layout, name, args),
-            "secret_env": pulumi.Output.secret(dict(args.secret_env)),
-            "secret_files": pulumi.Output.secret(dict(args.secret_files)),
+            **description(layout, name, args),
             "ready": args.ready,
             "ready_seconds": args.ready_seconds,
             "address": args.address,
@@ -70,18 +66,24 @@ class Process(DynamicResource, module="local", name="Process"):
         super().__init__(ProcessProvider(), name, properties, opts)
 
 
-def definition(layout: Layout, name: str, args: Any) -> dict[str, Any]:
-    """The parts of `args` that say what runs, with each `FileRef` turned into the path the file will have."""
+def description(layout: Layout, name: str, args: ProcessArgs) -> dict[str, Any]:
+    """The properties that say what runs, with each `FileRef` turned into the path the file will have."""
     folder = layout.run / name
 
     def resolved(value: Text | FileRef) -> Text:
         return f"{value.prefix}{folder / value.name}" if isinstance(value, FileRef) else value
 
     return {
-        "command": [resolved(part) for part in args.command],
-        "env": {key: resolved(value) for key, value in args.env.items()},
-        "files": dict(args.files),
-        "scratch": list(args.scratch),
+        "name": name,
+        "root": str(layout.root),
+        "definition": {
+            "command": [resolved(part) for part in args.command],
+            "env": {key: resolved(value) for key, value in args.env.items()},
+            "files": dict(args.files),
+            "scratch": list(args.scratch),
+        },
+        "secret_env": pulumi.Output.secret(dict(args.secret_env)),
+        "secret_files": pulumi.Output.secret(dict(args.secret_files)),
     }
 
 

@@ -13,7 +13,7 @@ from pulumi.dynamic import Resource as DynamicResource
 
 from infra.local.files import Definition, materialize
 from infra.local.layout import Layout, private_directory
-from infra.local.process import ProcessArgs, definition, digest
+from infra.local.process import ProcessArgs, description, digest
 from infra.local.provider import LocalError, LocalProvider
 from infra.local.readiness import last_words
 
@@ -26,14 +26,7 @@ class Task(DynamicResource, module="local", name="Task"):
     def __init__(
         self, name: str, args: ProcessArgs, layout: Layout, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        properties: dict[str, Any] = {
-            "name": name,
-            "root": str(layout.root),
-            "definition": definition(layout, name, args),
-            "secret_env": pulumi.Output.secret(dict(args.secret_env)),
-            "secret_files": pulumi.Output.secret(dict(args.secret_files)),
-        }
-        super().__init__(TaskProvider(), name, properties, opts)
+        super().__init__(TaskProvider(), name, description(layout, name, args), opts)
 
 
 class TaskProvider(LocalProvider):
